@@ -1,0 +1,47 @@
+"""onsei: five audio deep-learning systems under one roof, each from raw recordings to a served model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from onsei.system import System
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "load", "systems"]
+
+
+def load(model: str | Path, *, device: str = "auto", dtype: str = "float32", revision: str | None = None) -> Any:
+    """Open a trained model, whichever system wrote it.
+
+    Args:
+        model: a model folder, or a Hub repository id (``user/name``).
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        dtype: ``float32``, ``bfloat16`` or ``float16``.
+        revision: branch, tag or commit of a Hub repository.
+
+    Returns:
+        The system's Runner: call it with a request, or use its ``batch`` and ``stream``.
+
+    Raises:
+        ModelError: there is no such model, or it is damaged, or made by a newer onsei.
+    """
+    from onsei.hub import store
+    from onsei.system import resolve
+
+    opened = store.open(model, revision=revision)
+    found = {system.name: system for system in systems()}.get(opened.system)
+    if found is None:
+        from onsei.errors import ModelError
+
+        known = ", ".join(system.name for system in systems())
+        raise ModelError(f"{opened.path}: made by the system {opened.system!r}; this onsei has {known}", "update onsei")
+    return resolve(found.runner).load(opened.path, device=device, dtype=dtype)
+
+
+def systems() -> tuple[System, ...]:
+    """All systems of this installation. Imports no torch."""
+    from onsei.systems import systems as found
+
+    return found()

@@ -1,0 +1,158 @@
+"""The command line: ``onsei SYSTEM VERB``, derived from the systems' own dataclasses."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from onsei import __version__, config, systems
+from onsei.errors import ConfigError, OnseiError
+from onsei.system import Verb, resolve
+
+
+@dataclass(frozen=True)
+class Group:
+    """Verbs under one first word; a system, or a tool that serves all systems."""
+
+    name: str
+    summary: str
+    verbs: tuple[Verb, ...]
+
+
+TOOLS = (
+    Group(
+        "data",
+        "manifests: check, merge, split, count",
+        tuple(
+            Verb(name, summary, f"onsei.data.tools:{name.capitalize()}", f"onsei.data.tools:{name}")
+            for name, summary in (
+                ("check", "open every file of a manifest once and report all faults"),
+                ("merge", "join manifests, filtered by duration"),
+                ("split", "cut a manifest into parts without leakage"),
+                ("stats", "rows, hours, speakers, rates and channels of a manifest"),
+            )
+        ),
+    ),
+)
+SINGLE = (
+    Verb("inspect", "print all that a model folder holds", "onsei.hub.inspect:Inspect", "onsei.hub.inspect:inspect"),
+    Verb("watch", "live curves of training runs in the browser", "onsei.serve.watch:Watch", "onsei.serve.watch:watch"),
+    Verb("demo", "train on made speech, transcribe, write a report", "onsei.demo.run:Demo", "onsei.demo.run:demo"),
+)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status (2 for a mistake that the user can mend)."""
+    # Two busy OpenMP teams on shared cores starve each other unless idle threads sleep; read when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # Windows consoles and pipes may not be UTF-8
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    try:
+        return _dispatch(list(sys.argv[1:] if args is None else args))
+    except OnseiError as error:
+        if os.environ.get("ONSEI_DEBUG"):
+            raise
+        print(f"onsei: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("onsei: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader (`| head`) has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _dispatch(args: list[str]) -> int:
+    if not args or args[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0
+    if args[0] in ("-V", "--version"):
+        print(f"onsei {__version__}")
+        return 0
+    single = {verb.name: verb for verb in SINGLE}
+    groups: dict[str, Group] = {g.name: g for g in TOOLS}
+    groups |= {s.name: Group(s.name, s.summary, s.verbs) for s in systems()}
+    first = _chosen(args[0], [*groups, *single], "system or tool")
+    if first in single:
+        return _run(single[first], f"onsei {first}", args[1:], group="")
+    group = groups[first]
+    if len(args) == 1 or args[1] in ("-h", "--help"):
+        print(_group_help(group))
+        return 0
+    verb = _chosen(args[1], [v.name for v in group.verbs], f"verb of {first}")
+    return _run(next(v for v in group.verbs if v.name == verb), f"onsei {first} {verb}", args[2:], group=first)
+
+
+def _run(verb: Verb, prog: str, words: list[str], group: str) -> int:
+    cls = resolve(verb.options)
+    default = None
+    if verb.recipes:
+        default, words = _recipe(cls, words, group)
+    status = resolve(verb.run)(config.parse_flags(cls, words, prog=prog, default=default))
+    return status if isinstance(status, int) else 0
+
+
+def _recipe(cls: type[Any], words: list[str], group: str) -> tuple[Any, list[str]]:
+    """Options from the recipe named first, else from the run that ``--continue-from`` names, else from ``base``."""
+    folder = Path(str(files(f"onsei.systems.{group}"))) / "recipes"
+    if words and not words[0].startswith("-"):
+        name, words = words[0], words[1:]
+        if name.endswith((".yaml", ".yml")):
+            return config.from_recipe(cls, Path(name)), words
+        names = sorted(p.stem for p in folder.glob("*.yaml"))
+        return config.from_recipe(cls, folder / f"{_chosen(name, names, 'recipe')}.yaml"), words
+    run = _option(words, "--continue-from")
+    for place in [Path(run), *Path(run).parents[:2]] if run else []:
+        if (place / "config.yaml").is_file():
+            return config.from_yaml(cls, place / "config.yaml"), words
+    return config.from_recipe(cls, folder / "base.yaml"), words
+
+
+def _option(words: Sequence[str], name: str) -> str:
+    for i, word in enumerate(words):
+        flag, equals, value = word.partition("=")
+        if flag.replace("_", "-").rpartition(".")[2].lstrip("-") == name.lstrip("-"):
+            return value if equals else (words[i + 1] if i + 1 < len(words) else "")
+    return ""
+
+
+def _chosen(word: str, known: Sequence[str], kind: str) -> str:
+    if word in known:
+        return word
+    close = difflib.get_close_matches(word, known, 1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    raise ConfigError(f"{word!r} is no {kind}{hint}", f"one of: {', '.join(known)}")
+
+
+def _overview() -> str:
+    lines = [
+        f"onsei {__version__}: audio deep learning, from raw recordings to a served model",
+        "",
+        "usage: onsei SYSTEM VERB [RECIPE] [--option value …]",
+        "",
+        "systems",
+        *_table([(s.name, s.summary) for s in systems()]),
+        "",
+        "tools",
+        *_table([*((g.name, g.summary) for g in TOOLS), *((v.name, v.summary) for v in SINGLE)]),
+        "",
+        "`onsei SYSTEM` lists its verbs, `onsei SYSTEM VERB --help` their options.",
+    ]
+    return "\n".join(lines)
+
+
+def _group_help(group: Group) -> str:
+    rows = _table([(v.name, v.summary) for v in group.verbs])
+    return "\n".join([f"onsei {group.name}: {group.summary}", "", "verbs", *rows])
+
+
+def _table(rows: Sequence[tuple[str, str]]) -> list[str]:
+    width = max(len(name) for name, _ in rows) + 2
+    return [f"  {name:<{width}}{summary}" for name, summary in rows]

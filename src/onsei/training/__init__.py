@@ -1,0 +1,1 @@
+"""Training: the engine that owns the clock, checkpoints and trackers."""
