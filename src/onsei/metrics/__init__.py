@@ -1,0 +1,1 @@
+"""Metrics: what a model's answers are worth, as counts that add up over utterances and processes."""

@@ -1,0 +1,1 @@
+"""Plots: waveforms, spectrograms and curves as figures, and the HTML report that holds them."""

@@ -1,0 +1,1 @@
+"""Pages served on this machine: live curves of a run."""
