@@ -4,7 +4,7 @@
     python scripts/setup.py demo       # with what the demo needs
     python scripts/setup.py dev        # with what tests and checks need
 
-Installed again only when pyproject.toml or the wanted extras change. Uses uv where it is found, pip otherwise. Where pip
+Installed again only when pyproject.toml or the wanted extras change. Uses uv where it is found, else pip. Where pip
 is configured (find-links) with a folder that holds a CPU build of torch, that build is taken.
 """
 
@@ -25,7 +25,8 @@ IMPLIED = {"dev": {"test", "demo"}, "test": {"demo"}}  # an environment with dev
 
 
 def main(extras: list[str]) -> int:
-    if sys.version_info < (3, 11):
+    """Install onsei with ``extras``; returns the exit status."""
+    if sys.version_info < (3, 11):  # noqa: UP036 (this is where an older Python is told so)
         print(f"onsei needs Python 3.11 or newer; this is {sys.version.split()[0]}", file=sys.stderr)
         return 2
     stamp = VENV / "onsei-installed.txt"

@@ -135,7 +135,8 @@ def parse_flags(cls: type[T], args: Sequence[str], *, prog: str, default: T | No
     underscores or hyphens.
     """
     words = _with_groups(cls, args)
-    chosen = tyro.cli(cls, prog=prog, args=words, default=tyro.MISSING if default is None else default)
+    given = {} if default is None else {"default": default}
+    chosen: T = tyro.cli(cls, prog=prog, args=words, **given)  # type: ignore[call-overload]
     return from_dict(cls, to_dict(chosen), source="flags")
 
 

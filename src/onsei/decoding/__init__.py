@@ -1,0 +1,1 @@
+"""Decoding: from network outputs to sequences."""

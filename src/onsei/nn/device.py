@@ -1,0 +1,29 @@
+"""Which device and number format a network computes in."""
+
+from __future__ import annotations
+
+import torch
+
+from onsei.errors import ConfigError
+
+
+def pick_device(name: str) -> torch.device:
+    """The device called ``name``; ``auto`` takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        ConfigError: there is no such device on this machine.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"device {name!r} cannot be used: {reason}", "use auto, cpu, cuda, cuda:0 or mps") from None
+    return device
+
+
+def pick_dtype(name: str) -> torch.dtype:
+    """The number format called ``name``."""
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[name]

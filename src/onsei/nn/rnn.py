@@ -1,0 +1,114 @@
+"""Recurrent layers over packed sequences: summed directions, batch norm over frames, look-ahead.
+
+B batch, T frames, N frames of all items together, H units.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+RNNType = Literal["rnn", "gru", "lstm"]
+_KINDS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+
+
+class FrameWise(nn.Module):
+    """Applies a module of (N, H) to each frame of a packed sequence, so that padding costs nothing and counts nothing.
+
+    Args:
+        module: maps (N, H) to (N, H').
+        count_padding: in training, show the module the padding too (zeros), as an unpacked network would.
+    """
+
+    def __init__(self, module: nn.Module, count_padding: bool = False) -> None:
+        super().__init__()
+        self.module = module
+        self.count_padding = count_padding
+
+    def forward(self, x: PackedSequence) -> PackedSequence:
+        """Apply to every frame of x."""
+        if self.count_padding and self.training:
+            padded, lengths = pad_packed_sequence(x, batch_first=True)  # (B, T, H)
+            y = self.module(padded.flatten(0, 1)).unflatten(0, padded.shape[:2])
+            packed = pack_padded_sequence(y, lengths, batch_first=True, enforce_sorted=False)
+            return like(x, packed.data)
+        return like(x, self.module(x.data))
+
+
+class BatchRNN(nn.Module):
+    """Batch norm, then a recurrent layer whose two directions are summed (Amodei et al. 2016, sections 3.2 and 3.3).
+
+    Args:
+        input_size: width of the input.
+        hidden_size: width of the output, H.
+        kind: ``rnn`` (tanh), ``gru`` or ``lstm``.
+        bidirectional: read backward too.
+        batch_norm: normalize the input over frames.
+        count_padding: see ``FrameWise``.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        kind: RNNType = "gru",
+        *,
+        bidirectional: bool = True,
+        batch_norm: bool = True,
+        count_padding: bool = False,
+    ) -> None:
+        super().__init__()
+        self.batch_norm = FrameWise(nn.BatchNorm1d(input_size), count_padding) if batch_norm else None
+        self.rnn = _KINDS[kind](input_size, hidden_size, bidirectional=bidirectional, bias=True)
+
+    def forward(self, x: PackedSequence) -> PackedSequence:
+        """Map frames of ``input_size`` to frames of ``hidden_size``."""
+        if self.batch_norm is not None:
+            x = self.batch_norm(x)
+        y: PackedSequence = self.rnn(x)[0]
+        if self.rnn.bidirectional:
+            y = like(y, y.data.unflatten(-1, (2, -1)).sum(-2))
+        return y
+
+
+class Lookahead(nn.Module):
+    """Each frame becomes a weighted sum of itself and the next ``context - 1`` frames, per unit (Wang et al. 2016).
+
+    Args:
+        units: width H.
+        context: frames seen, this one included.
+    """
+
+    def __init__(self, units: int, context: int) -> None:
+        super().__init__()
+        self.context = context
+        self.conv = nn.Conv1d(units, units, context, groups=units, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x, (B, T, H), whose padding is zero, to the same shape."""
+        y: Tensor = self.conv(pad(x.transpose(1, 2), (0, self.context - 1)))
+        return y.transpose(1, 2)
+
+
+def pack(x: Tensor, lengths: Tensor) -> PackedSequence:
+    """Pack x, (B, T, H), whose items have ``lengths`` frames, (B,)."""
+    return pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+
+
+def unpack(x: PackedSequence, size: int) -> Tensor:
+    """Undo ``pack``: (B, size, H) with zeros as padding."""
+    return pad_packed_sequence(x, batch_first=True, total_length=size)[0]
+
+
+def like(x: PackedSequence, data: Tensor) -> PackedSequence:
+    """Frames ``data``, (N, H'), packed as x is."""
+    return PackedSequence(data, x.batch_sizes, x.sorted_indices, x.unsorted_indices)
+
+
+def dropped(x: PackedSequence, probability: float, training: bool) -> PackedSequence:
+    """Dropout over the units of a packed sequence."""
+    return like(x, torch.dropout(x.data, probability, training)) if probability else x

@@ -1,0 +1,20 @@
+"""Recognition: DeepSpeech2 and CTC, from recordings with transcripts to text with times."""
+
+from onsei.system import System, Verb
+
+_HERE = __name__
+
+SYSTEM = System(
+    name="recognition",
+    summary="speech to text: DeepSpeech2 with CTC",
+    verbs=(
+        Verb("prepare", "make manifests from recordings", f"{_HERE}.config:Prepare", f"{_HERE}.data:prepare"),
+        Verb("train", "train a recognizer", f"{_HERE}.config:Train", f"{_HERE}.training:train", recipes=True),
+        Verb("evaluate", "WER and CER on a manifest", f"{_HERE}.config:Evaluate", f"{_HERE}.evaluation:evaluate"),
+        Verb("transcribe", "text of recordings", f"{_HERE}.config:Transcribe", f"{_HERE}.inference:transcribe"),
+    ),
+    runner=f"{_HERE}.inference:Transcriber",
+    request=f"{_HERE}.config:Request",
+    result=f"{_HERE}.config:Transcript",
+    stages={"train": f"{_HERE}.config:Train"},
+)

@@ -1,0 +1,292 @@
+"""Recognition's data: manifest row → item → batch, and the check of a corpus before the long work starts.
+
+B batch, D feature rows, T frames, L labels.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from onsei.audio import augment as change
+from onsei.audio import io
+from onsei.audio.features import LogSpectrogram, MelSpectrogram
+from onsei.config import to_dict
+from onsei.data.cache import FeatureCache
+from onsei.data.features import load_features
+from onsei.data.loader import Draw, Fault, Loader
+from onsei.data.manifest import Manifest, Row
+from onsei.data.sampler import BucketSampler
+from onsei.decoding.ctc import required_frames
+from onsei.errors import DataError
+from onsei.systems.recognition.config import Augment, Data, Features
+from onsei.systems.recognition.model import output_frames
+from onsei.text.alphabet import Alphabet
+
+
+@dataclass(frozen=True)
+class Item:
+    """One utterance, ready for the network."""
+
+    id: str
+    features: Tensor
+    """Shape (D, T), float32."""
+    labels: list[int]
+    text: str
+    """The transcript in the alphabet's case, unknown characters left out."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded utterances."""
+
+    ids: tuple[str, ...]
+    features: Tensor
+    """Shape (B, D, T), zeros as padding."""
+    lengths: Tensor
+    """Frames of each utterance, shape (B,), on the CPU."""
+    labels: Tensor
+    """Labels of all utterances in a row, shape (sum L,)."""
+    label_lengths: Tensor
+    """Labels of each utterance, shape (B,), on the CPU."""
+    texts: tuple[str, ...]
+    seconds: tuple[float, ...]
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Number of utterances."""
+        return len(self.ids)
+
+    def to(self, device: torch.device, *, non_blocking: bool = False) -> Self:
+        """The same batch on another device; lengths stay where packing and CTC want them."""
+        moved = {name: getattr(self, name).to(device, non_blocking=non_blocking) for name in ("features", "labels")}
+        return replace(self, **moved)
+
+
+class FrontEnd:
+    """From samples to what the network sees: (D, T), normalized over the utterance.
+
+    Args:
+        options: kind of features and their times.
+    """
+
+    def __init__(self, options: Features) -> None:
+        self.options = options
+
+    @cached_property
+    def _spectrogram(self) -> torch.nn.Module:
+        o = self.options
+        if o.kind == "spectrogram":
+            return LogSpectrogram(o.sample_rate, o.window_size, o.window_stride, o.window)
+        window, hop = round(o.sample_rate * o.window_size), round(o.sample_rate * o.window_stride)
+        return MelSpectrogram(
+            o.sample_rate, n_fft=window, hop_length=hop, win_length=window, n_mels=o.n_mels, window=o.window
+        )
+
+    def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Features of samples, shape (T',), at the options' sampling rate: shape (D, T)."""
+        with torch.no_grad():
+            x = self._spectrogram(torch.from_numpy(samples))
+            if self.options.kind == "mel":
+                x = normalized((x + 1e-5).log())
+        features: NDArray[np.float32] = x.numpy()
+        return features
+
+    def frames(self, seconds: float) -> int:
+        """Frames of a sound of ``seconds``."""
+        return (
+            int(seconds * self.options.sample_rate) // round(self.options.sample_rate * self.options.window_stride) + 1
+        )
+
+
+def normalized(x: Tensor) -> Tensor:
+    """x, (D, T), with mean 0 and standard deviation 1 over the whole utterance."""
+    return (x - x.mean()) / (x.std() + 1e-5)
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What a worker does with a row; a pure function of row and draw, so that every run sees the same."""
+
+    alphabet: Alphabet
+    features: Features
+    augment: Augment | None = None
+    """None for validation and tests."""
+    cache: FeatureCache | None = None
+
+    @cached_property
+    def _front(self) -> FrontEnd:
+        return FrontEnd(self.features)
+
+    def __call__(self, row: Row, draw: Draw) -> Item:
+        """Load, change, and measure the sound of ``row``.
+
+        Raises:
+            AudioError, DataError: the row cannot be used; the run goes on without it.
+        """
+        text = self.alphabet.spoken(row.text or "")
+        labels = self.alphabet.encode(text)
+        features = self._features(row, draw)
+        if self.augment is not None:
+            features = _masked(features, self.augment, draw.generator("masks"))
+        frames, needed = output_frames(features.shape[-1]), required_frames(labels)
+        if needed > frames and self.augment is None:
+            raise DataError(f"{row.id}: {len(labels)} labels need {needed} frames, the sound has {frames}")
+        return Item(row.id, torch.from_numpy(features), labels, text, row.duration or 0.0)
+
+    def _features(self, row: Row, draw: Draw) -> NDArray[np.float32]:
+        if row.features is not None or self.features.kind == "precomputed":
+            return self._precomputed(row)
+        if self.augment is not None and changes_sound(self.augment):
+            rate = self.features.sample_rate
+            return self._front(_changed(self._sound(row), rate, self.augment, draw.generator("sound")))
+        if self.cache is not None:
+            return self.cache.get(row, lambda: self._front(self._sound(row)))
+        return self._front(self._sound(row))
+
+    def _sound(self, row: Row) -> NDArray[np.float32]:
+        if row.audio is None:
+            raise DataError(f"{row.id}: the row has neither audio nor features")
+        span = row.duration if row.offset else None
+        samples, _ = io.load(
+            row.audio, self.features.sample_rate, offset=row.offset or 0.0, duration=span, channel=row.channel
+        )
+        return samples
+
+    def _precomputed(self, row: Row) -> NDArray[np.float32]:
+        if row.features is None or self.features.kind != "precomputed":
+            found = "audio only" if row.features is None else "precomputed features"
+            raise DataError(f"{row.id}: features.kind is {self.features.kind}, the row has {found}")
+        x = load_features(row.features)
+        if self.features.bins not in (0, x.shape[0]):
+            raise DataError(f"{row.id}: expected {self.features.bins} feature rows, found {x.shape[0]}")
+        mean, std = x.mean(1, keepdims=True), x.std(1, keepdims=True)
+        return ((x - mean) / (std + 1e-5)).astype(np.float32)
+
+
+def changes_sound(augment: Augment) -> bool:
+    """Whether ``augment`` changes samples, so that features cannot be kept from epoch to epoch."""
+    return bool(augment.speed or augment.gain or augment.shift or augment.noise_prob)
+
+
+def _changed(
+    samples: NDArray[np.float32], rate: int, options: Augment, random: np.random.Generator
+) -> NDArray[np.float32]:
+    if options.speed:
+        samples = change.speed(samples, rate, random.uniform(1 - options.speed, 1 + options.speed))
+    if options.gain:
+        samples = change.gain(samples, random.uniform(-options.gain, options.gain))
+    if options.shift:
+        before, after = (int(rate * options.shift * random.random()) for _ in range(2))
+        samples = np.pad(samples, (before, after))
+    if options.noise_prob and random.random() < options.noise_prob:
+        samples = change.noise(samples, random.uniform(options.noise_snr_min, options.noise_snr_max), random)
+    return samples
+
+
+def _masked(features: NDArray[np.float32], options: Augment, random: np.random.Generator) -> NDArray[np.float32]:
+    if not (options.freq_masks or options.time_masks):
+        return features
+    return change.spec_mask(
+        features,
+        random,
+        freq_masks=options.freq_masks,
+        freq_width=options.freq_width,
+        time_masks=options.time_masks,
+        time_width=max(1, min(options.time_width, int(options.time_share * features.shape[-1]))),
+    )
+
+
+def collate(items: Sequence[Item], faults: Sequence[Fault]) -> Batch:
+    """Pad items to a batch."""
+    frames = [item.features.T for item in items]  # (T, D)
+    features = pad_sequence(frames, batch_first=True).transpose(1, 2) if frames else torch.zeros(0, 1, 1)
+    return Batch(
+        ids=tuple(item.id for item in items),
+        features=features,
+        lengths=torch.tensor([item.features.shape[-1] for item in items], dtype=torch.long),
+        labels=torch.tensor([label for item in items for label in item.labels], dtype=torch.long),
+        label_lengths=torch.tensor([len(item.labels) for item in items], dtype=torch.long),
+        texts=tuple(item.text for item in items),
+        seconds=tuple(item.seconds for item in items),
+        faults=tuple(faults),
+    )
+
+
+def source(
+    manifest: Manifest,
+    preparation: Preparation,
+    options: Data,
+    *,
+    seed: int,
+    training: bool,
+    workers: int | None = None,
+) -> Loader[Item, Batch]:
+    """Batches of ``manifest``: shuffled for training, in order of length otherwise."""
+    sampler = BucketSampler(
+        manifest.durations,
+        batch_seconds=options.batch_seconds,
+        batch_size=options.batch_size,
+        seed=seed,
+        sorted_first=training and options.sortagrad,
+        shuffle=training and options.shuffle,
+    )
+    count = options.num_workers if workers is None else workers
+    return Loader(manifest, sampler, preparation, collate, workers=count, seed=seed)
+
+
+def cache_for(features: Features, options: Data, augment: Augment | None) -> FeatureCache | None:
+    """The feature cache that the options ask for.
+
+    Raises:
+        DataError: the sounds change in every epoch, so that there is nothing to keep.
+    """
+    if options.feature_cache is None or features.kind == "precomputed":
+        return None
+    if augment is not None and changes_sound(augment):
+        raise DataError(
+            "data.feature_cache keeps features from epoch to epoch, but augment.speed, gain, shift or noise changes "
+            "the sounds in each",
+            "leave out --feature-cache, or set these four to 0 (masks do not matter)",
+        )
+    return FeatureCache(options.feature_cache, to_dict(features))
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a look at every row before training found."""
+
+    rows: int
+    hours: float
+    without_text: tuple[str, ...]
+    unknown: Counter[str]
+    too_long: tuple[str, ...]
+    """Ids of utterances whose labels do not fit into their frames."""
+
+
+def survey(rows: Iterable[Row], alphabet: Alphabet, features: Features) -> Survey:
+    """Read every row once: transcripts, characters outside the alphabet, labels that do not fit."""
+    front = FrontEnd(features)
+    unknown: Counter[str] = Counter()
+    without_text, too_long, count, seconds = [], [], 0, 0.0
+    for row in rows:
+        count, seconds = count + 1, seconds + (row.duration or 0.0)
+        if row.text is None:
+            without_text.append(row.id)
+            continue
+        unknown.update(alphabet.unknown([row.text]))
+        frames = output_frames(front.frames(row.duration or 0.0))
+        if row.duration and required_frames(alphabet.encode(row.text)) > frames:
+            too_long.append(row.id)
+    return Survey(count, seconds / 3600, tuple(without_text), unknown, tuple(too_long))

@@ -1,0 +1,241 @@
+"""The Transcriber: a trained recognizer that turns sound into text with times and confidence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from onsei.audio import io
+from onsei.config import from_dict, to_dict
+from onsei.decoding.ctc import Path as LabelPath
+from onsei.decoding.ctc import greedy
+from onsei.errors import AudioError, ConfigError
+from onsei.hub import store
+from onsei.nn.device import pick_device, pick_dtype
+from onsei.paths import write_text
+from onsei.systems.recognition.config import Features, Model, Request, Span, Transcribe, Transcript
+from onsei.systems.recognition.data import FrontEnd
+from onsei.systems.recognition.model import STRIDE, DeepSpeech2
+from onsei.text.alphabet import Alphabet
+
+CHUNK = 30.0
+"""Longest sound that the network hears at once, in seconds; longer ones are cut at their quietest places."""
+_TOGETHER = 16
+"""Chunks that ``batch`` gives the network at once."""
+_QUIET = 5.0
+"""How far before the end of a chunk the quietest place is looked for, in seconds."""
+
+
+class Transcriber:
+    """A trained recognizer.
+
+    Args:
+        model: the network, in evaluation mode.
+        features: what it sees.
+        alphabet: what its labels stand for.
+        device: where it computes.
+        dtype: its number format.
+    """
+
+    def __init__(
+        self, model: DeepSpeech2, features: Features, alphabet: Alphabet, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        self.model = model.to(device, dtype).eval()
+        self.features = features
+        self.alphabet = alphabet
+        self.device = device
+        self.dtype = dtype
+        self._front = FrontEnd(features)
+
+    @classmethod
+    def load(cls, folder: Path | str, device: str = "auto", dtype: str = "float32") -> Self:
+        """Open a model folder. See ``system.Runner``."""
+        saved = store.open(folder, system="recognition")
+        features = from_dict(Features, saved.config["features"], source=f"{folder}/onsei.json")
+        alphabet = Alphabet(tuple(saved.labels), saved.config["case"])
+        options = from_dict(Model, saved.config["model"], source=f"{folder}/onsei.json")
+        model = DeepSpeech2(options, features.bins, len(alphabet.labels))
+        saved.restore(model)
+        return cls(model, features, alphabet, pick_device(device), pick_dtype(dtype))
+
+    def __call__(self, request: Request) -> Transcript:
+        """Write down one sound of any length."""
+        *_, whole = self.stream(request)
+        return whole
+
+    def batch(self, requests: Sequence[Request]) -> list[Transcript]:
+        """Write down many sounds, each as it would be alone; sounds of like length share the network's batches."""
+        chunks = [(number, *chunk) for number, request in enumerate(requests) for chunk in self._chunks(request)]
+        chunks.sort(key=lambda chunk: len(chunk[2]))
+        heard: list[tuple[int, float, Transcript]] = []
+        for first in range(0, len(chunks), _TOGETHER):
+            numbers, starts, sounds = zip(*chunks[first : first + _TOGETHER], strict=True)
+            heard += zip(numbers, starts, self.hear(sounds, starts), strict=True)
+        heard.sort(key=lambda part: part[:2])
+        return [joined([part for n, _, part in heard if n == number]) for number in range(len(requests))]
+
+    def stream(self, request: Request) -> Iterator[Transcript]:
+        """Write down a sound chunk by chunk: each result holds all that was heard so far."""
+        heard: list[Transcript] = []
+        for start, samples in self._chunks(request):
+            heard.append(self.hear([samples], [start])[0])
+            yield joined(heard)
+
+    def hear(self, sounds: Sequence[NDArray[np.float32]], starts: Sequence[float] | None = None) -> list[Transcript]:
+        """Write down sounds that lie in memory, in one batch.
+
+        Args:
+            sounds: float32 arrays of shape (T,) at ``features.sample_rate``.
+            starts: time at which each begins, in seconds; 0 by default.
+        """
+        if not sounds:
+            return []
+        rate = self.features.sample_rate
+        seen = [torch.from_numpy(self._front(sound)) for sound in sounds]
+        lengths = torch.tensor([x.shape[-1] for x in seen])
+        paths = self.recognize(pad_sequence([x.T for x in seen], batch_first=True).transpose(1, 2), lengths)
+        offsets = starts or [0.0] * len(sounds)
+        rows = zip(paths, sounds, offsets, strict=True)
+        return [self._transcript(path, start, len(sound) / rate) for path, sound, start in rows]
+
+    @torch.inference_mode()
+    def recognize(self, features: Tensor, lengths: Tensor) -> list[LabelPath]:
+        """Greedy CTC paths of padded features, (B, D, T), of ``lengths`` frames, (B,)."""
+        logits, frames = self.model(features.to(self.device, self.dtype), lengths)
+        return greedy(logits, frames)
+
+    def _chunks(self, request: Request) -> Iterator[tuple[float, NDArray[np.float32]]]:
+        if self.features.kind == "precomputed":
+            raise ConfigError(
+                "this model was trained on precomputed features; it cannot hear sound files",
+                "use `onsei recognition evaluate` with rows that have `features`",
+            )
+        rate = self.features.sample_rate
+        end = io.info(request.audio).duration if request.duration is None else request.offset + request.duration
+        start = request.offset
+        if start >= end:
+            raise AudioError(
+                f"{request.audio}: begins at {start:g} s, but the sound ends at {end:g} s", "lower the offset"
+            )
+        while start < end:
+            take = min(CHUNK, end - start)
+            samples, _ = io.load(request.audio, rate, offset=start, duration=take, channel=request.channel)
+            if end - start > CHUNK:
+                samples = samples[: quietest(samples, rate)]
+            yield start, samples
+            start += max(len(samples) / rate, 1 / rate) if end - start > CHUNK else take
+
+    def _transcript(self, path: LabelPath, start: float, duration: float) -> Transcript:
+        frame = STRIDE * self.features.window_stride
+        characters = tuple(
+            Span(
+                self.alphabet.labels[label],
+                round(start + begin * frame, 3),
+                round(start + min(end * frame, duration), 3),
+                round(min(float(confidence), 1.0), 4),
+            )
+            for label, begin, end, confidence in zip(path.labels, path.starts, path.ends, path.confidences, strict=True)
+        )
+        text = " ".join("".join(c.text for c in characters).split())
+        return Transcript(text, _mean(characters), round(start + duration, 3), words_of(characters), characters)
+
+
+def words_of(characters: Sequence[Span]) -> tuple[Span, ...]:
+    """Words between spaces, from the first character's start to the last one's end."""
+    words: list[Span] = []
+    group: list[Span] = []
+    for character in [*characters, Span(" ", 0.0, 0.0, 0.0)]:
+        if character.text != " ":
+            group.append(character)
+        elif group:
+            words.append(Span("".join(c.text for c in group), group[0].start, group[-1].end, _mean(group)))
+            group = []
+    return tuple(words)
+
+
+def joined(parts: Sequence[Transcript]) -> Transcript:
+    """One transcript of consecutive chunks."""
+    characters = tuple(c for part in parts for c in part.characters)
+    words = tuple(w for part in parts for w in part.words)
+    text = " ".join(part.text for part in parts if part.text)
+    return Transcript(text, _mean(characters), parts[-1].duration, words, characters)
+
+
+def quietest(samples: NDArray[np.float32], rate: int) -> int:
+    """Where in the last seconds of samples, (T,), it is quietest over 0.2 s: a sample number."""
+    width = rate // 5
+    tail = max(len(samples) - int(_QUIET * rate), len(samples) // 2)
+    power = np.convolve(samples[tail:].astype(np.float64) ** 2, np.ones(width), "valid")
+    return tail + int(power.argmin()) + width // 2
+
+
+def _mean(spans: Sequence[Span]) -> float:
+    return round(float(np.mean([s.confidence for s in spans])), 4) if spans else 0.0
+
+
+def transcribe(options: Transcribe) -> int:
+    """Print or write the transcripts of sound files; a file that cannot be read is named and the others go on."""
+    if not options.audio:
+        raise ConfigError("no sound files given", "onsei recognition transcribe MODEL AUDIO…")
+    runner = Transcriber.load(options.model, options.device, options.dtype)
+    failed = 0
+    for audio in options.audio:
+        try:
+            result = runner(Request(audio))
+        except AudioError as error:
+            print(f"onsei: {error}", flush=True)
+            failed += 1
+            continue
+        text = formatted(result, audio, options)
+        if options.output_dir is None:
+            print(text, flush=True)
+        else:
+            suffix = "txt" if options.format == "text" else options.format
+            write_text(options.output_dir / f"{audio.stem}.{suffix}", text + "\n")
+    return 2 if failed else 0
+
+
+def formatted(result: Transcript, audio: Path, options: Transcribe) -> str:
+    """The transcript as text, JSON line, SRT or WebVTT."""
+    if options.format == "json":
+        values: dict[str, Any] = {"audio": str(audio), **to_dict(result)}
+        if not options.offsets:
+            del values["characters"]
+        return json.dumps(values, ensure_ascii=False)
+    if options.format == "text":
+        return result.text if len(options.audio) == 1 else f"{audio}\t{result.text}"
+    return subtitles(result, options.format)
+
+
+def subtitles(result: Transcript, kind: str) -> str:
+    """Words in lines of at most 42 characters and 5 seconds, as SRT or WebVTT."""
+    lines: list[list[Span]] = []
+    for word in result.words:
+        line = lines[-1] if lines else None
+        fits = line and sum(len(w.text) + 1 for w in line) + len(word.text) <= 42 and word.end - line[0].start <= 5.0
+        if line is not None and fits:
+            line.append(word)
+        else:
+            lines.append([word])
+    mark = "," if kind == "srt" else "."
+    cues = [
+        f"{_clock(line[0].start, mark)} --> {_clock(line[-1].end, mark)}\n{' '.join(w.text for w in line)}"
+        for line in lines
+    ]
+    if kind == "srt":
+        cues = [f"{number}\n{cue}" for number, cue in enumerate(cues, 1)]
+    return "\n\n".join(["WEBVTT", *cues] if kind == "vtt" else cues)
+
+
+def _clock(seconds: float, mark: str) -> str:
+    milliseconds = round(seconds * 1000)
+    minutes, rest = divmod(milliseconds, 60_000)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d}{mark}{rest % 1000:03d}"

@@ -1,0 +1,180 @@
+"""Training a recognizer with CTC: the Learner, and the verb that builds and runs it.
+
+B batch, D feature rows, T frames, F output frames, V labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import ctc_loss, log_softmax
+from torch.optim import SGD, AdamW, Optimizer
+
+from onsei.config import to_dict
+from onsei.data.features import load_features
+from onsei.data.manifest import Manifest
+from onsei.decoding.ctc import greedy
+from onsei.errors import ConfigError, DataError
+from onsei.hub import store
+from onsei.hub.card import model_card
+from onsei.metrics.wer import char_errors, word_errors
+from onsei.systems.recognition.config import Features, Train
+from onsei.systems.recognition.config import Optimizer as OptimizerOptions
+from onsei.systems.recognition.data import Batch, Preparation, Survey, cache_for, source, survey
+from onsei.systems.recognition.model import DeepSpeech2
+from onsei.text.alphabet import ENGLISH, Alphabet
+from onsei.training.engine import Engine, Summary
+from onsei.training.learner import Clock, Update
+
+
+class CTCLearner:
+    """Trains a network's logits with CTC (Graves et al. 2006).
+
+    Args:
+        model: maps (B, D, T) and lengths to logits (B, F, V) and lengths.
+        alphabet: what the V labels stand for.
+        options: the optimizer.
+    """
+
+    def __init__(self, model: nn.Module, alphabet: Alphabet, options: OptimizerOptions) -> None:
+        self.modules = {"model": model}
+        self.optimizers = {"model": optimizer(model, options)}
+        self.alphabet = alphabet
+
+    def step(self, batch: Batch, clock: Clock, update: Update) -> Mapping[str, Tensor]:
+        """One update from the loss of an utterance, averaged over the batch."""
+        logits, lengths = self.modules["model"](batch.features, batch.lengths)
+        loss = _ctc(logits, lengths, batch) / batch.size
+        update("model", loss)
+        return {"loss": loss.detach()}
+
+    def check(self, batch: Batch, clock: Clock) -> Mapping[str, Tensor]:
+        """Loss an utterance; WER, and CER with and without spaces, in percent, of greedy decoding."""
+        logits, lengths = self.modules["model"](batch.features, batch.lengths)
+        heard = [self.alphabet.decode(path.labels.tolist()) for path in greedy(logits, lengths)]
+        pairs = list(zip(batch.texts, heard, strict=True))
+        counts = {
+            "wer": [word_errors(*pair) for pair in pairs],
+            "cer": [char_errors(*pair) for pair in pairs],
+            "cer_no_spaces": [char_errors(*pair, spaces=False) for pair in pairs],
+        }
+        rates = {
+            name: torch.tensor([100.0 * sum(e.errors for e in errors), float(sum(e.reference for e in errors))])
+            for name, errors in counts.items()
+        }
+        total = _ctc(logits, lengths, batch).detach()
+        return {"loss": torch.stack([total.cpu(), torch.tensor(float(batch.size))]), **rates}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing beside network and optimizer."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Nothing to take back."""
+
+
+def _ctc(logits: Tensor, lengths: Tensor, batch: Batch) -> Tensor:
+    """Sum of the utterances' losses; one whose labels do not fit into its frames counts nothing."""
+    scores = log_softmax(logits.float(), -1).transpose(0, 1)  # (F, B, V)
+    return ctc_loss(scores, batch.labels, lengths, batch.label_lengths, reduction="sum", zero_infinity=True)
+
+
+def optimizer(model: nn.Module, options: OptimizerOptions) -> Optimizer:
+    """The optimizer that the options describe."""
+    rate, decay = options.learning_rate, options.weight_decay
+    if options.optimizer == "adamw":
+        return AdamW(model.parameters(), lr=rate, weight_decay=decay)
+    return SGD(
+        model.parameters(), lr=rate, momentum=options.momentum, nesterov=options.momentum > 0, weight_decay=decay
+    )
+
+
+def train(options: Train) -> Summary:
+    """Train from manifests; the best weights become the model folder ``options.output_dir``.
+
+    Raises:
+        OnseiError: a fault in options, manifests or run folder; found before training starts.
+    """
+    engine = Engine(options.training, options.output_dir, resolved=to_dict(options))
+    alphabet = (
+        Alphabet.read(options.labels_path, options.case) if options.labels_path else Alphabet(ENGLISH, options.case)
+    )
+    manifest = Manifest.open(options.train_manifest)
+    validation = Manifest.open(options.val_manifest) if options.val_manifest else None
+    for name, opened in (("train", manifest), ("val", validation)):
+        if opened is not None:
+            _accept(name, opened, survey(_rows(opened), alphabet, options.features), options)
+    features = replace(options.features, bins=feature_bins(options.features, manifest))
+    options = replace(options, features=features)
+    torch.manual_seed(options.training.seed)
+    model = DeepSpeech2(options.model, features.bins, len(alphabet.labels))
+    learner = CTCLearner(model, alphabet, options.optimization)
+    seed = options.training.seed
+    training = Preparation(alphabet, features, options.augment, cache_for(features, options.data, options.augment))
+    checking = Preparation(alphabet, features, None, cache_for(features, options.data, None))
+    return engine.fit(
+        learner,
+        source(manifest, training, options.data, seed=seed, training=True),
+        None if validation is None else source(validation, checking, options.data, seed=seed, training=False),
+        lambda folder, history: save(folder, options, model, alphabet, history),
+    )
+
+
+def save(folder: Path, options: Train, model: nn.Module, alphabet: Alphabet, history: Mapping[str, Any]) -> None:
+    """Write the model folder."""
+    config = {name: value for name, value in to_dict(options).items() if name in ("features", "model", "case")}
+    store.save(
+        folder,
+        system="recognition",
+        stage="train",
+        config=config,
+        weights=model.state_dict(),
+        labels=list(alphabet.labels),
+        history=history,
+        card_text=model_card(system="recognition", history=history, config=config),
+    )
+
+
+def feature_bins(features: Features, manifest: Manifest) -> int:
+    """Feature rows D that the network will see."""
+    if features.kind == "spectrogram":
+        return round(features.sample_rate * features.window_size) // 2 + 1
+    if features.kind == "mel":
+        return features.n_mels
+    if features.bins:
+        return features.bins
+    first = next((row.features for row in _rows(manifest) if row.features is not None), None)
+    if first is None:
+        raise DataError(f"{manifest.path}: features.kind is precomputed, but no row has the key `features`")
+    return int(load_features(first).shape[0])
+
+
+def _rows(manifest: Manifest) -> Iterator[Any]:
+    return (manifest[number] for number in range(len(manifest)))
+
+
+def _accept(name: str, manifest: Manifest, found: Survey, options: Train) -> None:
+    """Say what the survey found; stop where training would be wasted."""
+    if not found.rows:
+        raise DataError(f"{manifest.path}: no utterances", f"check --{name}-manifest")
+    if found.without_text:
+        counted = f"{len(found.without_text)} of {found.rows} rows have no text, first {found.without_text[0]}"
+        raise DataError(f"{manifest.path}: {counted}", "give each row the key `text`, or take these rows out")
+    if found.unknown:
+        shown = ", ".join(f"{character!r} × {count}" for character, count in found.unknown.most_common(20))
+        message = f"{manifest.path}: characters outside the labels: {shown}"
+        if options.data.unknown_characters == "fail":
+            raise ConfigError(
+                message, "--unknown-characters drop trains without them; --labels-path and --case change the labels"
+            )
+        print(f"{message}; left out")
+    if len(found.too_long) == found.rows:
+        raise DataError(f"{manifest.path}: no utterance has frames enough for its labels", "check duration and text")
+    if found.too_long:
+        few = ", ".join(found.too_long[:5])
+        print(f"{manifest.path}: {len(found.too_long)} utterances with more labels than frames are left out: {few}")

@@ -1,0 +1,1 @@
+"""Text: alphabets and normalization."""
