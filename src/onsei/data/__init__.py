@@ -1,0 +1,1 @@
+"""Data: manifests, duration buckets, loaders, stored features."""
