@@ -15,7 +15,7 @@ from onsei.hub.inspect import Inspect, inspect, parts
 from onsei.hub.weights import TensorInfo
 
 
-@pytest.fixture()
+@pytest.fixture
 def model(tmp_path):
     network = nn.ModuleDict(
         {"conv": nn.Sequential(nn.Conv1d(2, 4, 3), nn.BatchNorm1d(4)), "rnn": nn.GRU(4, 5, batch_first=True)}
@@ -37,7 +37,7 @@ def printed(capsys, **options) -> str:
 def test_text_shows_everything(model, capsys):
     text = printed(capsys, model=str(model))
     for part in (
-        "recognition, stage train", "193 parameters + 9 running statistics", "val/wer  12.5", "hidden  5", "lr  0.0001",
+        "recognition, stage train", "201 parameters + 9 running statistics", "val/wer  12.5", "hidden  5", "lr  0.0001",
         "onsei recognition train tiny", "onsei.json", "model.safetensors", "README.md", "あ", "' '", "torch",
     ):  # fmt: skip
         assert part in text, text
@@ -50,7 +50,7 @@ def test_a_label_cannot_steer_the_terminal(model, capsys):
 
 def test_json_is_one_object_with_the_same_numbers(model, capsys):
     found = json.loads(printed(capsys, model=str(model), json=True))
-    assert (found["parameters"], found["statistics"]) == (193, 9)
+    assert (found["parameters"], found["statistics"]) == (201, 9)
     assert found["network"][0] == {"name": "conv", "parameters": 36, "statistics": 9, "tensors": 7}
     assert found["labels"][3] == "\x1b[31m"
     assert set(found["files"]) == {"README.md", "model.safetensors", "onsei.json"}

@@ -9,23 +9,21 @@ import sys
 
 import pytest
 import torch
-from hub_server import serving
 from huggingface_hub import constants
 
 from onsei.errors import ModelError
 from onsei.hub import remote, store
+from tests.hub.hub_server import serving
 
 
-@pytest.fixture()
+@pytest.fixture
 def hub(tmp_path, monkeypatch):
     folder = store.save(
         tmp_path / "m", system="recognition", stage="train", config={}, weights={"a": torch.ones(2)},
         files={"config.json": "{}"},
     )  # fmt: skip
     files = {p.name: p.read_bytes() for p in folder.iterdir()}
-    files |= {
-        name: b"x" for name in ("model.bin", "optimizer.pt", "evil.pkl", "code.py", "checkpoints/s/a.safetensors")
-    }
+    files |= dict.fromkeys(("model.bin", "optimizer.pt", "evil.pkl", "code.py", "checkpoints/s/a.safetensors"), b"x")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     for name in remote.TOKEN_VARIABLES:

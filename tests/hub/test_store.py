@@ -16,7 +16,7 @@ from onsei.errors import ModelError, OnseiError
 from onsei.hub import store, weights
 
 
-@pytest.fixture()
+@pytest.fixture
 def network() -> nn.Module:
     return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
 

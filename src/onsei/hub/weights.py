@@ -90,6 +90,11 @@ def metadata(path: Path) -> dict[str, str]:
         return dict(file.metadata() or {})
 
 
+def is_statistic(name: str) -> bool:
+    """Whether the tensor ``name`` is a running statistic (batch norm) and no parameter."""
+    return name.endswith(("running_mean", "running_var", "num_batches_tracked"))
+
+
 def _own_memory(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Contiguous CPU tensors, of which no two share memory (safetensors refuses those that do)."""
     seen: set[int] = set()
