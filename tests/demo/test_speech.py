@@ -100,7 +100,7 @@ def test_word_times_lie_in_the_clip_and_increase(rows: Rows) -> None:
     for row in (row for part in rows.values() for row in part):
         assert [word for word, _, _ in row["words"]] == row["text"].split()
         times = [time for _, start, end in row["words"] for time in (start, end)]
-        assert 0 <= times[0]
+        assert times[0] >= 0
         assert times[-1] <= row["duration"]
         assert times == sorted(times)
         assert all(end - start >= 0.02 for _, start, end in row["words"]), row["id"]
@@ -130,7 +130,9 @@ def test_word_times_are_where_the_words_are(corpus: Corpus, rows: Rows) -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes_wherever_it_is_made(espeak: None, tmp_path: Path) -> None:
-    first, second, other = (_small(tmp_path / name, seed).train.parent for name, seed in [("a", 1), ("日本", 1), ("c", 2)])
+    first, second, other = (
+        _small(tmp_path / name, seed).train.parent for name, seed in [("a", 1), ("日本", 1), ("c", 2)]
+    )
     assert _bytes(first) == _bytes(second)
     assert _bytes(first) != _bytes(other)
 

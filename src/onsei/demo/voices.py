@@ -1,0 +1,61 @@
+"""The speakers of the demo: espeak-ng voices to train on, and one that training never hears."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from onsei.errors import DataError
+
+
+@dataclass(frozen=True)
+class Voice:
+    """One speaker: an espeak-ng accent and timbre with its own pitch and pace.
+
+    Variants with breath in their sound (f2, f3, f5 among them) are no good here: they differ from run to run.
+    """
+
+    name: str
+    """The speaker's name in manifests; part of file names."""
+    espeak: str
+    """espeak-ng language, and after ``+`` a variant that changes the timbre, e.g. ``en-us+f4``."""
+    pitch: int = 50
+    """Mean pitch, 0-100; 50 is the voice's own."""
+    rate: int = 170
+    """Words a minute."""
+
+
+TRAINING = (
+    Voice("american", "en-us", 50, 170),
+    Voice("american-woman", "en-us+linda", 55, 175),
+    Voice("newyork", "en-us-nyc+m7", 45, 165),
+    Voice("british-woman", "en+belinda", 50, 180),
+    Voice("received", "en-gb-x-rp", 45, 160),
+    Voice("received-woman", "en-gb-x-rp+f4", 60, 170),
+    Voice("scottish", "en-gb-scotland+m3", 50, 165),
+    Voice("midlands", "en-gb-x-gbcwmd+m1", 40, 175),
+)
+"""Eight speakers in six accents, of women and men."""
+
+HELD_OUT = Voice("lancaster-woman", "en-gb-x-gbclan+f1", 50, 165)
+"""The speaker of the test: neither its accent nor its timbre is in training."""
+
+
+def check_apart(training: Sequence[Voice], held_out: Voice) -> None:
+    """Check that the voices can make an honest test.
+
+    Raises:
+        DataError: no training voice, a name given twice, or the held-out voice is one of the training voices.
+    """
+    if not training:
+        raise DataError("the demo's corpus has no training voice", "name at least one")
+    twice = [name for name, count in Counter(voice.name for voice in training).items() if count > 1]
+    if twice:
+        raise DataError(f"training voices of the same name: {', '.join(twice)}", "give every voice a name of its own")
+    for voice in training:
+        if held_out.name == voice.name or held_out.espeak.lower() == voice.espeak.lower():
+            raise DataError(
+                f"the held-out voice {held_out.name} ({held_out.espeak}) is also a training voice",
+                "hold out a voice that training does not hear, or the test proves nothing",
+            )
