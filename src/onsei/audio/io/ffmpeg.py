@@ -84,7 +84,7 @@ class _FFmpegSource:
                 if found == frames:
                     return
         except (av.error.FFmpegError, EOFError) as error:
-            raise damaged(path, f"reading stops near {(start + found) / rate:.3f} s") from error
+            raise damaged(path, f"cannot be read beyond {(start + found) / rate:.3f} s") from error
         # Headers round, and count the coder's own padding: up to two coded frames and a tenth of a second.
         if found < frames - 2 * longest - rate // 10:
             raise short(path, start, frames, found, rate)

@@ -24,7 +24,7 @@ FORMATS = {
 """What ``save`` writes by extension: container and coding."""
 _MP3_FRAME = 1152
 _VORBIS_PAGE = 255 * 4096
-"""Frames in the longest Ogg page. libsndfile misplaces a seek into the last page, whose end is cut to the true length."""
+"""Frames in the longest Ogg page. libsndfile misplaces a seek into the last page, whose end is cut."""
 _UNKNOWN = 1 << 62  # libsndfile's way to say that it cannot tell the length
 _NO_DATA_SIZES = (
     range(0x7FFF0000, 0x80000000),
@@ -62,23 +62,33 @@ class _LibsndfileSource:
             raise AudioError(f"{path}: its header does not say how long it is", "re-encode it, e.g. as wav or flac")
 
     def blocks(self, start: int, frames: int) -> Iterator[Samples]:
-        found = 0
+        entry = self._entry(start)
+        found = entry - start  # below 0 as long as what is decoded lies before the segment
         try:
-            self._file.seek(start)
+            self._file.seek(entry)
             while found < frames:
                 wanted = min(frames - found, BLOCK // self.info.channels)
                 block: Samples = self._file.read(wanted, dtype="float32", always_2d=True)
+                if found + len(block) > 0:
+                    yield block[max(0, -found) :]
                 found += len(block)
-                yield block
                 if len(block) < wanted:
                     break
         except sf.LibsndfileError as error:
             raise damaged(
-                self.info.path, f"reading stops near {(start + found) / self.info.sample_rate:.3f} s"
+                self.info.path, f"cannot be read beyond {(start + found) / self.info.sample_rate:.3f} s"
             ) from error
         # An mp3 header counts the whole last frame, of which players may drop a part.
         if found < frames - (_MP3_FRAME if self._file.format == "MP3" else 0):
             raise short(self.info.path, start, frames, found, self.info.sample_rate)
+
+    def _entry(self, start: int) -> int:
+        """The frame to seek to for exact samples from ``start`` on."""
+        if self._file.subtype == "VORBIS":
+            return min(start, max(0, self.info.frames - _VORBIS_PAGE))
+        if self._file.format == "MP3":  # its frames borrow bits from earlier ones
+            return max(0, start - self.info.sample_rate // 4)
+        return start
 
 
 def _header_fault(log: str) -> str:
@@ -88,6 +98,8 @@ def _header_fault(log: str) -> str:
     """
     if "lacks an end-of-stream bit" in log:
         return "the last Ogg page is missing"
+    if "Junk after the last page" in log:
+        return "the last Ogg page is incomplete"
     for name, promised, found in re.findall(r"([\w ]+?) *: (\d+) \(should be (\d+)\)", log):
         slack = 8 if name.strip().lower() in ("riff", "form", "riff size") else 1
         known = not any(int(promised) in sizes for sizes in _NO_DATA_SIZES)
