@@ -64,8 +64,26 @@ class System:
     """``module:Class`` of the Runner's request, made by ``config.options``."""
     result: str
     """``module:Class`` of the Runner's result, made by ``config.options``."""
+    example: str
+    """``module:function`` that makes an Example in a folder."""
     stages: Mapping[str, str] = field(default_factory=dict)
-    """Training stages: name → ``module:Class`` of the options that train it."""
+    """Training stages, the first one first: verb → ``module:Class`` of its options."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A tiny case that a system brings: it proves in seconds that the system learns, resumes and answers."""
+
+    train: Any
+    """Options of the first stage, ready to run."""
+    control: Any
+    """The same with what could be learned taken away: it must fail."""
+    learned: float
+    """Value of the monitored metric that training reaches and the control never does."""
+    requests: tuple[Any, ...]
+    """Requests for the trained model."""
+    words: tuple[str, ...]
+    """Command line that prints the result of the first request as JSON; ``{model}`` stands for the model folder."""
 
 
 def resolve(path: str) -> Any:

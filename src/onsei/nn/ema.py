@@ -48,6 +48,12 @@ class ExponentialMovingAverage:
         for name, tensor in self._live.items():
             tensor.copy_(self._average[name])
 
+    def restart(self) -> None:
+        """Forget the past: the averages are the tensors as they are now."""
+        self._updates = 0
+        for name, tensor in self._live.items():
+            self._average[name].copy_(tensor)
+
     def averages(self, suffixes: tuple[str, ...] = ("",)) -> list[Tensor]:
         """The averages whose names end in one of ``suffixes``."""
         return [tensor for name, tensor in self._average.items() if name.endswith(suffixes)]

@@ -5,6 +5,7 @@ B batch, T frames, N frames of all items together, H units.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -13,7 +14,7 @@ from torch.nn.functional import pad
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 RNNType = Literal["rnn", "gru", "lstm"]
-_KINDS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+_KINDS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class FrameWise(nn.Module):
@@ -33,7 +34,7 @@ class FrameWise(nn.Module):
         """Apply to every frame of x."""
         if self.count_padding and self.training:
             padded, lengths = pad_packed_sequence(x, batch_first=True)  # (B, T, H)
-            y = self.module(padded.flatten(0, 1)).unflatten(0, padded.shape[:2])
+            y = self.module(padded.flatten(0, 1)).view(*padded.shape[:2], -1)
             packed = pack_padded_sequence(y, lengths, batch_first=True, enforce_sorted=False)
             return like(x, packed.data)
         return like(x, self.module(x.data))
@@ -71,7 +72,7 @@ class BatchRNN(nn.Module):
             x = self.batch_norm(x)
         y: PackedSequence = self.rnn(x)[0]
         if self.rnn.bidirectional:
-            y = like(y, y.data.unflatten(-1, (2, -1)).sum(-2))
+            y = like(y, y.data.view(len(y.data), 2, -1).sum(1))
         return y
 
 

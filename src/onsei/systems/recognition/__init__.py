@@ -8,7 +8,7 @@ SYSTEM = System(
     name="recognition",
     summary="speech to text: DeepSpeech2 with CTC",
     verbs=(
-        Verb("prepare", "make manifests from recordings", f"{_HERE}.config:Prepare", f"{_HERE}.data:prepare"),
+        Verb("prepare", "make manifests from recordings", f"{_HERE}.config:Prepare", f"{_HERE}.data.prepare:prepare"),
         Verb("train", "train a recognizer", f"{_HERE}.config:Train", f"{_HERE}.training:train", recipes=True),
         Verb("evaluate", "WER and CER on a manifest", f"{_HERE}.config:Evaluate", f"{_HERE}.evaluation:evaluate"),
         Verb("transcribe", "text of recordings", f"{_HERE}.config:Transcribe", f"{_HERE}.inference:transcribe"),
@@ -16,5 +16,6 @@ SYSTEM = System(
     runner=f"{_HERE}.inference:Transcriber",
     request=f"{_HERE}.config:Request",
     result=f"{_HERE}.config:Transcript",
+    example=f"{_HERE}.data.example:example",
     stages={"train": f"{_HERE}.config:Train"},
 )

@@ -63,7 +63,7 @@ class Transcriber:
         alphabet = Alphabet(tuple(saved.labels), saved.config["case"])
         options = from_dict(Model, saved.config["model"], source=f"{folder}/onsei.json")
         model = DeepSpeech2(options, features.bins, len(alphabet.labels))
-        saved.restore(model)
+        saved.fill(model)
         return cls(model, features, alphabet, pick_device(device), pick_dtype(dtype))
 
     def __call__(self, request: Request) -> Transcript:

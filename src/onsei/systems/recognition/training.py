@@ -5,7 +5,7 @@ B batch, D feature rows, T frames, F output frames, V labels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from onsei.data.manifest import Manifest
 from onsei.decoding.ctc import greedy
 from onsei.errors import ConfigError, DataError
 from onsei.hub import store
-from onsei.hub.card import model_card
 from onsei.metrics.wer import char_errors, word_errors
 from onsei.systems.recognition.config import Features, Train
 from onsei.systems.recognition.config import Optimizer as OptimizerOptions
@@ -108,7 +107,7 @@ def train(options: Train) -> Summary:
     validation = Manifest.open(options.val_manifest) if options.val_manifest else None
     for name, opened in (("train", manifest), ("val", validation)):
         if opened is not None:
-            _accept(name, opened, survey(_rows(opened), alphabet, options.features), options)
+            _accept(name, opened, survey(opened, alphabet, options.features), options)
     features = replace(options.features, bins=feature_bins(options.features, manifest))
     options = replace(options, features=features)
     torch.manual_seed(options.training.seed)
@@ -127,16 +126,14 @@ def train(options: Train) -> Summary:
 
 def save(folder: Path, options: Train, model: nn.Module, alphabet: Alphabet, history: Mapping[str, Any]) -> None:
     """Write the model folder."""
-    config = {name: value for name, value in to_dict(options).items() if name in ("features", "model", "case")}
     store.save(
         folder,
         system="recognition",
         stage="train",
-        config=config,
+        config={name: value for name, value in to_dict(options).items() if name in ("features", "model", "case")},
         weights=model.state_dict(),
-        labels=list(alphabet.labels),
+        labels=alphabet.labels,
         history=history,
-        card_text=model_card(system="recognition", history=history, config=config),
     )
 
 
@@ -148,14 +145,10 @@ def feature_bins(features: Features, manifest: Manifest) -> int:
         return features.n_mels
     if features.bins:
         return features.bins
-    first = next((row.features for row in _rows(manifest) if row.features is not None), None)
+    first = next((row.features for row in manifest if row.features is not None), None)
     if first is None:
         raise DataError(f"{manifest.path}: features.kind is precomputed, but no row has the key `features`")
     return int(load_features(first).shape[0])
-
-
-def _rows(manifest: Manifest) -> Iterator[Any]:
-    return (manifest[number] for number in range(len(manifest)))
 
 
 def _accept(name: str, manifest: Manifest, found: Survey, options: Train) -> None:

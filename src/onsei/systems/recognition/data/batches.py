@@ -1,12 +1,11 @@
-"""Recognition's data: manifest row → item → batch, and the check of a corpus before the long work starts.
+"""Manifest row → item → batch.
 
 B batch, D feature rows, T frames, L labels.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
@@ -19,16 +18,17 @@ from torch.nn.utils.rnn import pad_sequence
 
 from onsei.audio import augment as change
 from onsei.audio import io
-from onsei.audio.features import LogSpectrogram, MelSpectrogram
 from onsei.config import to_dict
 from onsei.data.cache import FeatureCache
 from onsei.data.features import load_features
 from onsei.data.loader import Draw, Fault, Loader
-from onsei.data.manifest import Manifest, Row
+from onsei.data.manifest import Manifest
+from onsei.data.row import Row
 from onsei.data.sampler import BucketSampler
 from onsei.decoding.ctc import required_frames
 from onsei.errors import DataError
 from onsei.systems.recognition.config import Augment, Data, Features
+from onsei.systems.recognition.data.front import FrontEnd
 from onsei.systems.recognition.model import output_frames
 from onsei.text.alphabet import Alphabet
 
@@ -74,47 +74,6 @@ class Batch:
         return replace(self, **moved)
 
 
-class FrontEnd:
-    """From samples to what the network sees: (D, T), normalized over the utterance.
-
-    Args:
-        options: kind of features and their times.
-    """
-
-    def __init__(self, options: Features) -> None:
-        self.options = options
-
-    @cached_property
-    def _spectrogram(self) -> torch.nn.Module:
-        o = self.options
-        if o.kind == "spectrogram":
-            return LogSpectrogram(o.sample_rate, o.window_size, o.window_stride, o.window)
-        window, hop = round(o.sample_rate * o.window_size), round(o.sample_rate * o.window_stride)
-        return MelSpectrogram(
-            o.sample_rate, n_fft=window, hop_length=hop, win_length=window, n_mels=o.n_mels, window=o.window
-        )
-
-    def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Features of samples, shape (T',), at the options' sampling rate: shape (D, T)."""
-        with torch.no_grad():
-            x = self._spectrogram(torch.from_numpy(samples))
-            if self.options.kind == "mel":
-                x = normalized((x + 1e-5).log())
-        features: NDArray[np.float32] = x.numpy()
-        return features
-
-    def frames(self, seconds: float) -> int:
-        """Frames of a sound of ``seconds``."""
-        return (
-            int(seconds * self.options.sample_rate) // round(self.options.sample_rate * self.options.window_stride) + 1
-        )
-
-
-def normalized(x: Tensor) -> Tensor:
-    """x, (D, T), with mean 0 and standard deviation 1 over the whole utterance."""
-    return (x - x.mean()) / (x.std() + 1e-5)
-
-
 @dataclass(frozen=True)
 class Preparation:
     """What a worker does with a row; a pure function of row and draw, so that every run sees the same."""
@@ -137,13 +96,13 @@ class Preparation:
         """
         text = self.alphabet.spoken(row.text or "")
         labels = self.alphabet.encode(text)
-        features = self._features(row, draw)
+        features = torch.from_numpy(np.array(self._features(row, draw)))  # a copy: the cache maps read-only files
         if self.augment is not None:
             features = _masked(features, self.augment, draw.generator("masks"))
         frames, needed = output_frames(features.shape[-1]), required_frames(labels)
         if needed > frames and self.augment is None:
             raise DataError(f"{row.id}: {len(labels)} labels need {needed} frames, the sound has {frames}")
-        return Item(row.id, torch.from_numpy(features), labels, text, row.duration or 0.0)
+        return Item(row.id, features, labels, text, row.duration or 0.0)
 
     def _features(self, row: Row, draw: Draw) -> NDArray[np.float32]:
         if row.features is not None or self.features.kind == "precomputed":
@@ -158,10 +117,8 @@ class Preparation:
     def _sound(self, row: Row) -> NDArray[np.float32]:
         if row.audio is None:
             raise DataError(f"{row.id}: the row has neither audio nor features")
-        span = row.duration if row.offset else None
-        samples, _ = io.load(
-            row.audio, self.features.sample_rate, offset=row.offset or 0.0, duration=span, channel=row.channel
-        )
+        offset, span = row.segment
+        samples, _ = io.load(row.audio, self.features.sample_rate, offset=offset, duration=span, channel=row.channel)
         return samples
 
     def _precomputed(self, row: Row) -> NDArray[np.float32]:
@@ -184,27 +141,21 @@ def _changed(
     samples: NDArray[np.float32], rate: int, options: Augment, random: np.random.Generator
 ) -> NDArray[np.float32]:
     if options.speed:
-        samples = change.speed(samples, rate, random.uniform(1 - options.speed, 1 + options.speed))
+        samples = change.speed(samples, rate, random, factors=(1 - options.speed, 1 + options.speed))
     if options.gain:
-        samples = change.gain(samples, random.uniform(-options.gain, options.gain))
+        samples = change.gain(samples, rate, random, decibels=(-options.gain, options.gain))
     if options.shift:
-        before, after = (int(rate * options.shift * random.random()) for _ in range(2))
+        before, after = (random.uniform(0, options.shift, 2) * rate).astype(int)
         samples = np.pad(samples, (before, after))
     if options.noise_prob and random.random() < options.noise_prob:
-        samples = change.noise(samples, random.uniform(options.noise_snr_min, options.noise_snr_max), random)
+        samples = change.noise(samples, rate, random, snr=(options.noise_snr_min, options.noise_snr_max))
     return samples
 
 
-def _masked(features: NDArray[np.float32], options: Augment, random: np.random.Generator) -> NDArray[np.float32]:
-    if not (options.freq_masks or options.time_masks):
-        return features
-    return change.spec_mask(
-        features,
-        random,
-        freq_masks=options.freq_masks,
-        freq_width=options.freq_width,
-        time_masks=options.time_masks,
-        time_width=max(1, min(options.time_width, int(options.time_share * features.shape[-1]))),
+def _masked(features: Tensor, options: Augment, random: np.random.Generator) -> Tensor:
+    features = change.mask_frequencies(features, random, width=options.freq_width, count=options.freq_masks)
+    return change.mask_times(
+        features, random, width=options.time_width, count=options.time_masks, portion=options.time_share
     )
 
 
@@ -261,32 +212,3 @@ def cache_for(features: Features, options: Data, augment: Augment | None) -> Fea
             "leave out --feature-cache, or set these four to 0 (masks do not matter)",
         )
     return FeatureCache(options.feature_cache, to_dict(features))
-
-
-@dataclass(frozen=True)
-class Survey:
-    """What a look at every row before training found."""
-
-    rows: int
-    hours: float
-    without_text: tuple[str, ...]
-    unknown: Counter[str]
-    too_long: tuple[str, ...]
-    """Ids of utterances whose labels do not fit into their frames."""
-
-
-def survey(rows: Iterable[Row], alphabet: Alphabet, features: Features) -> Survey:
-    """Read every row once: transcripts, characters outside the alphabet, labels that do not fit."""
-    front = FrontEnd(features)
-    unknown: Counter[str] = Counter()
-    without_text, too_long, count, seconds = [], [], 0, 0.0
-    for row in rows:
-        count, seconds = count + 1, seconds + (row.duration or 0.0)
-        if row.text is None:
-            without_text.append(row.id)
-            continue
-        unknown.update(alphabet.unknown([row.text]))
-        frames = output_frames(front.frames(row.duration or 0.0))
-        if row.duration and required_frames(alphabet.encode(row.text)) > frames:
-            too_long.append(row.id)
-    return Survey(count, seconds / 3600, tuple(without_text), unknown, tuple(too_long))

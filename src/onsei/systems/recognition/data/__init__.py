@@ -1,0 +1,7 @@
+"""Recognition's data: what the network sees, batches, the look at a corpus before training, preparation."""
+
+from onsei.systems.recognition.data.batches import Batch, Item, Preparation, cache_for, collate, source
+from onsei.systems.recognition.data.front import FrontEnd
+from onsei.systems.recognition.data.survey import Survey, survey
+
+__all__ = ["Batch", "FrontEnd", "Item", "Preparation", "Survey", "cache_for", "collate", "source", "survey"]

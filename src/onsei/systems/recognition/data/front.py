@@ -1,0 +1,57 @@
+"""The front end: from samples to what the network sees.
+
+D feature rows, T frames.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from onsei.audio.features import LogSpectrogram, MelSpectrogram
+from onsei.systems.recognition.config import Features
+
+
+class FrontEnd:
+    """From samples to what the network sees: (D, T), normalized over the utterance.
+
+    Args:
+        options: kind of features and their times.
+    """
+
+    def __init__(self, options: Features) -> None:
+        self.options = options
+
+    @cached_property
+    def _spectrogram(self) -> torch.nn.Module:
+        o = self.options
+        if o.kind == "spectrogram":
+            return LogSpectrogram(o.sample_rate, o.window_size, o.window_stride, o.window)
+        window, hop = round(o.sample_rate * o.window_size), round(o.sample_rate * o.window_stride)
+        return MelSpectrogram(
+            o.sample_rate, n_fft=window, hop_length=hop, win_length=window, n_mels=o.n_mels, window=o.window
+        )
+
+    def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Features of samples, shape (T',), at the options' sampling rate: shape (D, T)."""
+        with torch.no_grad():
+            x = self._spectrogram(torch.from_numpy(samples))
+            if self.options.kind == "mel":
+                x = normalized((x + 1e-5).log())
+        features: NDArray[np.float32] = x.numpy()
+        return features
+
+    def frames(self, seconds: float) -> int:
+        """Frames of a sound of ``seconds``."""
+        return (
+            int(seconds * self.options.sample_rate) // round(self.options.sample_rate * self.options.window_stride) + 1
+        )
+
+
+def normalized(x: Tensor) -> Tensor:
+    """x, (D, T), with mean 0 and standard deviation 1 over the whole utterance."""
+    return (x - x.mean()) / (x.std() + 1e-5)

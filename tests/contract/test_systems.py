@@ -1,0 +1,172 @@
+"""What every system promises; a new one is covered by its name in ``onsei.systems.NAMES``."""
+
+import dataclasses
+import io
+import json
+import typing
+from contextlib import redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import onsei
+from onsei import cli, config
+from onsei.errors import OnseiError
+from onsei.hub import store
+from onsei.system import resolve
+
+SYSTEM_ROOM = Path(onsei.__file__).parent / "systems"
+SYSTEMS = {system.name: system for system in onsei.systems()}
+
+
+@pytest.fixture(scope="module", params=sorted(SYSTEMS))
+def system(request):
+    return SYSTEMS[request.param]
+
+
+@pytest.fixture(scope="module")
+def example(system, tmp_path_factory):
+    return resolve(system.example)(tmp_path_factory.mktemp(system.name))
+
+
+@pytest.fixture(scope="module")
+def train(system):
+    stage = next(iter(system.stages))
+    return resolve(next(verb.run for verb in system.verbs if verb.name == stage))
+
+
+@pytest.fixture(scope="module")
+def model(example, train):
+    """The folder of the trained example, and how training went."""
+    return example.train.output_dir, train(example.train)
+
+
+def shortened(options, folder, **changes):
+    """The example's training with another folder and other clock."""
+    return replace(options, output_dir=folder, training=replace(options.training, **changes))
+
+
+def test_it_learns(example, model):
+    assert model[1].best <= example.learned
+
+
+def test_the_control_does_not_learn(example, train, model):
+    assert train(example.control).best > 3 * example.learned
+
+
+def test_a_loaded_model_answers_as_any_other_copy_of_it(model, example):
+    first, again = onsei.load(model[0]), onsei.load(str(model[0]))
+    assert first(example.requests[0]) == again(example.requests[0])
+
+
+def test_a_request_alone_gets_what_it_gets_in_a_batch(model, example):
+    runner = onsei.load(model[0], device="cpu")
+    for alone, together in zip(map(runner, example.requests), runner.batch(example.requests), strict=True):
+        assert_alike(config.to_dict(alone), config.to_dict(together))
+
+
+def test_the_last_part_of_a_stream_is_the_whole(model, example):
+    runner = onsei.load(model[0], device="cpu")
+    *_, last = runner.stream(example.requests[0])
+    assert last == runner(example.requests[0])
+
+
+def test_the_command_line_gives_what_python_gives(system, model, example):
+    words = [word.format(model=model[0]) for word in example.words]
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        assert cli.main([system.name, *words]) == 0
+    answer = config.to_dict(onsei.load(model[0])(example.requests[0]))
+    assert_alike({k: v for k, v in json.loads(printed.getvalue()).items() if k in answer}, answer)
+
+
+def test_resume_is_the_straight_run_bit_for_bit(example, train, tmp_path):
+    straight = shortened(example.train, tmp_path / "straight", max_steps=7)
+    train(straight)
+    halves = shortened(example.train, tmp_path / "halves", max_steps=3)
+    train(halves)
+    train(shortened(halves, halves.output_dir, max_steps=7, continue_from=str(halves.output_dir)))
+    assert losses(halves.output_dir) == losses(straight.output_dir)
+    ours, theirs = (store.open(folder.output_dir).weights() for folder in (halves, straight))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(example, train, model):
+    before = {p: p.stat().st_mtime_ns for p in model[0].rglob("*")}
+    with pytest.raises(OnseiError, match="continue-from"):
+        train(example.train)
+    assert {p: p.stat().st_mtime_ns for p in model[0].rglob("*")} == before
+
+
+def test_a_model_of_another_system_is_refused_by_name(system, model, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("onsei.json", "model.safetensors"):
+        (other / name).write_bytes((model[0] / name).read_bytes())
+    facts = json.loads((other / "onsei.json").read_text(encoding="utf-8"))
+    (other / "onsei.json").write_text(json.dumps({**facts, "system": "gardening"}), encoding="utf-8")
+    with pytest.raises(OnseiError, match="gardening"):
+        onsei.load(other)
+    with pytest.raises(OnseiError, match="gardening"):
+        resolve(system.runner).load(other)
+
+
+def test_the_model_folder_is_whole(system, model):
+    facts = json.loads((model[0] / "onsei.json").read_text(encoding="utf-8"))
+    assert facts["system"] == system.name
+    card = (model[0] / "README.md").read_text(encoding="utf-8")
+    assert "onsei.load" in card
+    unsafe = {".pt", ".pth", ".bin", ".pkl", ".ckpt"}
+    assert not [path for path in model[0].rglob("*") if path.suffix in unsafe]
+
+
+RECIPES = [(name, path) for name in SYSTEMS for path in sorted((SYSTEM_ROOM / name / "recipes").glob("*.yaml"))]
+
+
+@pytest.mark.parametrize(("name", "recipe"), RECIPES, ids=[f"{name}-{path.stem}" for name, path in RECIPES])
+def test_recipes_parse(name, recipe):
+    stage = next(iter(SYSTEMS[name].stages.values()))
+    assert config.from_recipe(resolve(stage), recipe)
+
+
+def test_every_option_forbids_unknown_keys_and_says_what_it_is(system):
+    paths = {system.request, system.result, *system.stages.values(), *(verb.options for verb in system.verbs)}
+    for cls in map(resolve, paths):
+        for inner in opened(cls):
+            assert inner.__pydantic_config__["extra"] == "forbid", inner
+            assert dataclasses.fields(inner)
+        undocumented = [row.path for row in config.list_fields(cls) if not row.doc]
+        assert not undocumented, f"{cls.__name__}: {undocumented}"
+
+
+def opened(cls):
+    """``cls`` and all dataclasses in it."""
+    yield cls
+    for hint in typing.get_type_hints(cls).values():
+        for inner in (hint, *typing.get_args(hint)):
+            if dataclasses.is_dataclass(inner):
+                yield from opened(inner)
+
+
+def losses(folder):
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [(line["step"], line["train/loss"]) for line in lines if "train/loss" in line]
+
+
+def assert_alike(ours, theirs):
+    """Equal but for the last digits of numbers."""
+    if isinstance(ours, dict):
+        assert ours.keys() == theirs.keys()
+        for key in ours:
+            assert_alike(ours[key], theirs[key])
+    elif isinstance(ours, list):
+        assert len(ours) == len(theirs)
+        for pair in zip(ours, theirs, strict=True):
+            assert_alike(*pair)
+    elif isinstance(ours, float):
+        assert ours == pytest.approx(theirs, abs=2e-4)
+    else:
+        assert ours == theirs
