@@ -107,4 +107,4 @@ def _replace(aside: Path, path: Path) -> None:
 
 
 def _checksum(array: Array) -> bytes:
-    return zlib.crc32(array.reshape(-1).view(np.uint8)).to_bytes(_SUM, "little")
+    return zlib.crc32(array.reshape(-1).view(np.uint8).data).to_bytes(_SUM, "little")

@@ -80,7 +80,7 @@ def _read(path: Path, key: str | None) -> npt.NDArray[Any]:
 def _arrays(path: Path, version: tuple[int, ...]) -> Mapping[str, npt.NDArray[Any]]:
     """The arrays of a file, which stays open: reading the directory of a large .npz costs more than one array.
 
-    A .safetensors file is held whole. ``version`` has the process too: two that share an open file would lose their place.
+    A .safetensors file is held whole. ``version`` holds the process: two that share an open file lose their place.
     """
     if path.suffix.lower() == ".npz":
         opened: Mapping[str, npt.NDArray[Any]] = np.load(path, allow_pickle=False)

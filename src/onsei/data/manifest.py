@@ -55,12 +55,15 @@ class Manifest:
         """
         number = operator.index(number)
         number = number + len(self) if number < 0 else number
-        line = self.line(number)
-        read = from_csv if self._index.facts.csv else from_json
         try:
-            return read(line, self.folder, self.path.name)
+            return self.read(number, self.path.name)
         except DataError:
-            return read(line, self.folder, self.place(number))  # the line's number is counted only when it is needed
+            return self.read(number, self.place(number))  # counting lines to name one takes a while: only when needed
+
+    def read(self, number: int, place: str) -> Row:
+        """Row ``number``, from 0, with ``place`` at the head of its errors, for those who count lines themselves."""
+        read = from_csv if self._index.facts.csv else from_json
+        return read(self.line(number), self.folder, place)
 
     def __iter__(self) -> Iterator[Row]:
         return (self[number] for number in range(len(self)))
@@ -78,12 +81,18 @@ class Manifest:
 
     def place(self, number: int) -> str:
         """``file:line`` of row ``number``; lines count from 1, blank ones too."""
-        offset, lines = int(self._index.offsets[number]), 1
+        return f"{self.path}:{next(self.line_numbers(number))}"
+
+    def line_numbers(self, first: int = 0) -> Iterator[int]:
+        """Lines of the rows from ``first`` on, in one pass over the file."""
+        position, lines = 0, 1
         with self.path.open("rb") as file:
-            while offset > 0 and (block := file.read(min(offset, 1 << 20))):
-                lines += block.count(b"\n")
-                offset -= len(block)
-        return f"{self.path}:{lines}"
+            for number in range(first, len(self)):
+                start = int(self._index.offsets[number])
+                while position < start and (part := file.read(min(start - position, 1 << 20))):
+                    position += len(part)
+                    lines += part.count(b"\n")
+                yield lines
 
     @property
     def durations(self) -> Durations:
