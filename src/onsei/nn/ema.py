@@ -29,7 +29,7 @@ class ExponentialMovingAverage:
         self._updates += 1
         decay = min(self._decay, (1 + self._updates) / (10 + self._updates))
         if self._live:
-            average = get_ema_multi_avg_fn(decay)
+            average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
             average(list(self._average.values()), list(self._live.values()), torch.tensor(self._updates))
 
     @contextmanager

@@ -1,1 +1,1 @@
-"""Training: the engine that owns the clock, checkpoints and trackers."""
+"""Training: the engine and what it asks of a system."""

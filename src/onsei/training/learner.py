@@ -10,6 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from onsei.data.loader import Fault
+
+__all__ = ["Batch", "BatchSource", "Clock", "Fault", "HasLargest", "Learner", "Update"]
+
 Update = Callable[[str, Tensor], None]
 """``update(name, loss)``: take the gradients of ``loss``, a mean over the batch's items, for the parameters of the
 optimizer ``name`` and of no other. The engine weighs them by ``batch.size`` over all processes and accumulated
@@ -28,23 +32,22 @@ class Clock:
     """A seed for this very batch: a pure function of run seed, step, micro-batch and process."""
 
 
-@dataclass(frozen=True)
-class Fault:
-    """A row that could not be used; the run goes on and the summary counts it."""
-
-    id: str
-    file: str
-    reason: str
-
-
 class Batch(Protocol):
     """Items of one step. ``size`` is the number of items that a mean loss is over; it may be 0."""
 
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """Number of items; an empty batch is never shown to a Learner."""
+        ...
+
     @property
-    def faults(self) -> Sequence[Fault]: ...
-    def to(self, device: torch.device, *, non_blocking: bool = False) -> Self: ...
+    def faults(self) -> Sequence[Fault]:
+        """Rows that were left out."""
+        ...
+
+    def to(self, device: torch.device, *, non_blocking: bool = False) -> Self:
+        """The batch with its tensors on ``device``."""
+        ...
 
 
 class BatchSource(Protocol):
@@ -55,11 +58,20 @@ class BatchSource(Protocol):
         ...
 
     def batches(self, epoch: int, start: int = 0, rank: int = 0, world: int = 1) -> Iterator[Batch]:
-        """Batches ``start + rank, start + rank + world, …`` of ``epoch``; ``start`` counts batches over all processes."""
+        """Batches ``start + rank, start + rank + world, …`` of ``epoch``, counted over all processes."""
         ...
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """What an exact resume needs unchanged (rows, batch size, seed …), as JSON values with the flags' names as keys."""
+        """What an exact resume needs unchanged (rows, batch size, seed …): JSON values by the flags' names."""
+        ...
+
+
+@runtime_checkable
+class HasLargest(Protocol):
+    """A BatchSource that can show its largest batch, on which memory is estimated."""
+
+    def largest(self, epoch: int) -> Batch:
+        """The batch of ``epoch`` that needs the most memory."""
         ...
 
 
@@ -67,20 +79,38 @@ class BatchSource(Protocol):
 class Learner(Protocol):
     """One stage of training, built by its system. Networks see no files, no engine and no logging."""
 
-    modules: Mapping[str, nn.Module]
-    """Networks by name; the engine moves them to the device. Those with gradients are found through the optimizers."""
-    optimizers: Mapping[str, Optimizer]
+    @property
+    def modules(self) -> Mapping[str, nn.Module]:
+        """Networks by name. The engine moves them to the device and saves them; it leaves training or evaluation mode
+        as the Learner set it, except for the time of a validation.
+        """
+        ...
+
+    @property
+    def optimizers(self) -> Mapping[str, Optimizer]:
+        """Optimizers by name; their parameters, all of them in ``modules``, are what is trained."""
+        ...
 
     def step(self, batch: Any, clock: Clock, update: Update) -> Mapping[str, Tensor]:
-        """Learn from one batch: call ``update`` once per optimizer name. Returns scalars to log (means over the batch)."""
+        """Learn from one batch: call ``update`` once per optimizer name.
+
+        All optimizers step together after the window's last batch, so no network changes within ``step``.
+
+        Returns:
+            Scalars to log, means over the batch.
+        """
         ...
 
     def check(self, batch: Any, clock: Clock) -> Mapping[str, Tensor]:
-        """Validate on one batch. Each value is ``(total, count)``, shape (2,); the engine sums over batches and processes."""
+        """Validate on one batch, in evaluation mode without gradients.
+
+        Returns:
+            ``(total, count)`` by name, shape (2,); the engine sums both over batches and processes.
+        """
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """What else must survive a resume (codebooks, temperatures): nested dicts and lists of tensors and JSON values."""
+        """What else must survive a resume (codebooks, temperatures): nested dicts, lists, tensors and JSON values."""
         ...
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -1,0 +1,72 @@
+"""What can break in the middle of a run, told with its mend: memory, loader processes, the disk."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from onsei.errors import OnseiError, RunError
+
+_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "alloc_cpu.cpp")
+_WORKER = ("DataLoader worker", "exited unexpectedly")
+
+
+@contextmanager
+def explained(source: Any = None, batch: Any = None) -> Iterator[None]:
+    """Turn what users can mend into a RunError that says how.
+
+    Args:
+        source: where batches come from; its ``workers`` are told if it says.
+        batch: the batch in work.
+
+    Raises:
+        RunError: out of memory (CUDA, MPS or CPU), a dead loader process, a full disk.
+    """
+    try:
+        yield
+    except OnseiError:
+        raise
+    except (RuntimeError, MemoryError) as error:
+        text = str(error)
+        if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(sign in text for sign in _MEMORY):
+            raise _out_of_memory(source, batch, text) from error
+        if all(sign in text for sign in _WORKER):
+            raise RunError(
+                f"a process that loads data died{_workers(source)}: {text.splitlines()[0]}",
+                "most often memory ran out: lower --num-workers, then --batch-seconds or --batch-size; "
+                "with --num-workers 0 the cause shows itself",
+            ) from error
+        raise
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise RunError(
+            f"{error.filename or 'the run folder'}: the disk is full", "free some space, then go on"
+        ) from error
+
+
+def describe_batch(batch: Any) -> str:
+    """Size and shapes of a batch: ``16 items, audio (16, 1, 161, 800)``."""
+    fields = vars(batch) if hasattr(batch, "__dict__") else {}
+    shapes = [f"{name} {tuple(value.shape)}" for name, value in fields.items() if isinstance(value, Tensor)]
+    return ", ".join([f"{batch.size} items", *shapes])
+
+
+def _out_of_memory(source: Any, batch: Any, text: str) -> RunError:
+    found = f" at a batch of {describe_batch(batch)}" if batch is not None else ""
+    first = text.strip().splitlines()[0] if text.strip() else "MemoryError"
+    return RunError(
+        f"out of memory{found}{_workers(source)}: {first}",
+        "lower --batch-seconds or --batch-size first (and raise --accumulate to keep the step's size), "
+        "then --precision bf16, then --num-workers, then the network",
+    )
+
+
+def _workers(source: Any) -> str:
+    workers = getattr(source, "workers", None)
+    return "" if workers is None else f" with {workers} loader processes"

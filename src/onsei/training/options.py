@@ -1,0 +1,79 @@
+"""Options of every training run, whichever system trains: nested as ``training`` in each system's options."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from onsei.config import Fraction, NonNegative, NonNegativeInt, Positive, PositiveInt, options
+
+Shape = Literal["constant", "anneal", "cosine", "linear"]
+TrackerName = Literal["tensorboard", "wandb"]
+
+
+@options
+class Training:
+    """How long, in what precision and with what care to train; what to write down."""
+
+    epochs: PositiveInt = 10
+    """Passes over the training rows."""
+    max_steps: NonNegativeInt = 0
+    """Stop after this many optimizer steps, counted from the run's start; 0: no limit."""
+    accumulate: PositiveInt = 1
+    """Batches per process whose gradients make one optimizer step."""
+    max_norm: NonNegative = 0.0
+    """Clip the gradients of each optimizer to this norm; 0: no clipping."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Number format of the networks' arithmetic. The weights stay in 32 bits."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to train; auto: the GPU if there is one."""
+    seed: NonNegativeInt = 0
+    """Every random choice of the run follows from it."""
+
+    schedule: Shape = "constant"
+    """Course of the learning rate: constant; anneal: divided once an epoch; cosine or linear: down to the end."""
+    warmup_steps: NonNegativeInt = 0
+    """Optimizer steps over which the learning rate rises from 0."""
+    learning_anneal: Positive = 1.1
+    """With anneal: the learning rate is divided by this after each epoch."""
+    learning_floor: Fraction = 0.0
+    """With cosine or linear: the last learning rate as a part of the first."""
+
+    ema_decay: Fraction = 0.0
+    """Decay per step of the weights' moving average, which is then validated and saved; 0: no average."""
+    max_skipped: PositiveInt = 20
+    """Stop after this many steps in a row with gradients that are not finite."""
+
+    validate_steps: NonNegativeInt = 0
+    """Validate after every so many optimizer steps; 0: after every epoch."""
+    monitor: str = "val/loss"
+    """The validation value that decides which checkpoint is best."""
+    mode: Literal["min", "max"] = "min"
+    """Whether a smaller or a larger monitored value is better."""
+    patience: NonNegativeInt = 0
+    """Stop after this many validations in a row without a better value; 0: never."""
+
+    checkpoint_per_batch: NonNegativeInt = 0
+    """Also write a checkpoint after every so many batches (counted over all processes); 0: after validations only."""
+    checkpoint: bool = False
+    """Keep the checkpoint of every epoch."""
+    keep: PositiveInt = 2
+    """Newest checkpoints kept, beside the best one."""
+    continue_from: str = ""
+    """A run folder, or one checkpoint folder in it, to go on from."""
+
+    id: str = ""
+    """Name of the run in trackers; empty: the run folder's name."""
+    tracker: tuple[TrackerName, ...] = ()
+    """Where to log besides metrics.jsonl."""
+    log_dir: str = ""
+    """Folder of the TensorBoard files; empty: `tensorboard` in the run folder."""
+    log_params: bool = False
+    """Also track histograms of weights and gradients, at each validation."""
+    log_steps: PositiveInt = 1
+    """Write a line of metrics after every so many optimizer steps."""
+    silent: bool = False
+    """Print warnings and the last line only."""
+    profile: bool = False
+    """Profile a few early steps into `profile/` in the run folder."""
+    estimate_memory: bool = True
+    """Before the first step, estimate the memory the run needs and warn where it will not fit."""
