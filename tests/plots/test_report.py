@@ -54,9 +54,8 @@ def full_report(text: str = "plain") -> Report:
     report.text(f"{text}\n\nsecond `{text}` paragraph")
     report.metrics({text: text, "wer": 12.3456, "rows": 12345, "none": None})
     report.section(text, text)
-    report.table(
-        [text, "number"], [[text, 1.5], [Marked([(text, "wrong"), ("ok", "")]), None], [Sound(sine(), 8000), 2]]
-    )
+    marked = Marked([(text, "wrong"), ("ok", "")])
+    report.table([text, "number"], [[text, 1.5], [marked, None], [Sound(sine(), 8000), 2]])
     report.code(text)
     report.audio(sine(), 8000, text)
     report.figure(spectrogram(sine(), 8000, [(text, 0.0, 0.1)]), text)
