@@ -7,7 +7,7 @@ import random
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import cycle
 from pathlib import Path
 
 from onsei.demo import sentences
@@ -41,8 +41,8 @@ def make_corpus(
     folder: Path,
     seed: int = 0,
     *,
-    train_clips: int = 80,
-    val_clips: int = 8,
+    train_clips: int = 40,
+    val_clips: int = 4,
     test_clips: int = 60,
     sample_rate: int = 16000,
     voices: Sequence[Voice] = TRAINING,
@@ -119,24 +119,25 @@ def _plan(
 
 
 def _lines(
-    folder: Path, seed: int, part: str, voice: Voice, commands: Sequence[str], count: int
+    folder: Path, seed: int, part: str, voice: Voice, frames: Sequence[Sequence[str]], count: int
 ) -> Iterator[tuple[str, Utterance]]:
-    """Draw what one voice says: all commands in turn, in changing manner, pitch and pace."""
+    """Draw what one voice says: the frames of the grammar in turn, in changing manner, pitch and pace."""
     draw = random.Random(f"{seed}/{part}/{voice.name}")
-    order = [(command, draw.randrange(3)) for command in draw.sample(commands, len(commands))]
-    for number, (command, first) in enumerate(islice(cycle(order), count)):
-        ways = sentences.manners(command)
+    orders = [cycle(draw.sample(frame, len(frame))) for frame in frames]
+    first = draw.randrange(len(orders))  # or a voice of few clips would never come to the last frames
+    for number in range(count):
+        command = next(orders[(first + number) % len(orders)])
         yield (
             voice.name,
             Utterance(
                 path=folder / f"{part}-{voice.name}-{number:03}.wav",
-                text=ways[(first + number // len(order)) % len(ways)],
+                text=draw.choice(sentences.manners(command)),
                 voice=voice.espeak,
                 rate=voice.rate + draw.randint(-15, 15),
                 pitch=voice.pitch + draw.randint(-10, 10),
                 range=draw.randint(35, 65),
-                lead=round(draw.uniform(0.05, 0.2), 3),
-                tail=round(draw.uniform(0.05, 0.2), 3),
+                lead=round(draw.uniform(0.05, 0.15), 3),
+                tail=round(draw.uniform(0.05, 0.15), 3),
             ),
         )
 

@@ -1,4 +1,4 @@
-"""Speech from text, by espeak-ng in processes of its own: one for each voice."""
+"""Speech from text, by espeak-ng in processes of its own."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any
 from onsei.errors import DataError, MissingExtraError, OnseiError
 
 _PROGRAM = Path(__file__).with_name("espeak.py")
+_PROCESSES = 4  # fixed, not the number of cores: what a process says depends on what it said before
 _PATIENCE = 300.0  # seconds; a voice says hundreds of clips a second
 
 
@@ -55,8 +56,8 @@ class Clip:
 def speak(utterances: Sequence[Utterance], *, sample_rate: int = 16000) -> list[Clip]:
     """Write the WAV file of every utterance; clips come back in the order of ``utterances``.
 
-    The same utterances give the same bytes, however many cores there are: each voice has a process of its own, which
-    speaks in the given order.
+    The same utterances give the same bytes, however many cores there are: the voices are dealt out to a fixed number of
+    processes, and each speaks in a fixed order.
 
     Raises:
         MissingExtraError: espeak-ng is not installed.
@@ -66,11 +67,13 @@ def speak(utterances: Sequence[Utterance], *, sample_rate: int = 16000) -> list[
     if importlib.util.find_spec("espeakng_loader") is None:
         raise MissingExtraError("espeakng-loader", "demo", "making the demo's speech")
     voices = sorted({utterance.voice for utterance in utterances})
-    shares = [[i for i, utterance in enumerate(utterances) if utterance.voice == voice] for voice in voices]
+    turns = {voice: turn for turn, voice in enumerate(voices)}
+    order = sorted(range(len(utterances)), key=lambda i: turns[utterances[i].voice])
+    shares = [[i for i in order if turns[utterances[i].voice] % _PROCESSES == k] for k in range(_PROCESSES)]
     clips: dict[int, Clip] = {}
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        answers = pool.map(lambda share: _say([utterances[i] for i in share], sample_rate), shares)
-        for share, said in zip(shares, answers, strict=True):
+    with ThreadPoolExecutor(max_workers=min(_PROCESSES, os.cpu_count() or 1)) as pool:
+        answers = pool.map(lambda share: _say([utterances[i] for i in share], sample_rate), filter(None, shares))
+        for share, said in zip(filter(None, shares), answers, strict=True):
             clips.update(zip(share, said, strict=True))
     return [clips[i] for i in range(len(utterances))]
 

@@ -27,18 +27,26 @@ class Voice:
 
 
 TRAINING = (
-    Voice("american", "en-us", 50, 170),
-    Voice("american-woman", "en-us+linda", 55, 175),
-    Voice("newyork", "en-us-nyc+m7", 45, 165),
-    Voice("british-woman", "en+belinda", 50, 180),
-    Voice("received", "en-gb-x-rp", 45, 160),
-    Voice("received-woman", "en-gb-x-rp+f4", 60, 170),
-    Voice("scottish", "en-gb-scotland+m3", 50, 165),
-    Voice("midlands", "en-gb-x-gbcwmd+m1", 40, 175),
+    Voice("american", "en-us", 50, 185),
+    Voice("american-linda", "en-us+linda", 55, 190),
+    Voice("american-deep", "en-us+m8", 45, 175),
+    Voice("american-steph", "en-us+steph", 50, 195),
+    Voice("newyork", "en-us-nyc+m7", 45, 180),
+    Voice("newyork-anika", "en-us-nyc+anika", 55, 190),
+    Voice("british", "en+m3", 50, 185),
+    Voice("british-belinda", "en+belinda", 50, 195),
+    Voice("received", "en-gb-x-rp", 45, 175),
+    Voice("received-woman", "en-gb-x-rp+f4", 60, 185),
+    Voice("received-aunty", "en-gb-x-rp+aunty", 50, 180),
+    Voice("scottish", "en-gb-scotland+m4", 50, 180),
+    Voice("scottish-linda", "en-gb-scotland+linda", 50, 190),
+    Voice("midlands", "en-gb-x-gbcwmd+m1", 40, 190),
+    Voice("midlands-belinda", "en-gb-x-gbcwmd+belinda", 60, 180),
+    Voice("caribbean", "en-029+m6", 50, 185),
 )
-"""Eight speakers in six accents, of women and men."""
+"""Sixteen speakers in seven accents, of women and men."""
 
-HELD_OUT = Voice("lancaster-woman", "en-gb-x-gbclan+f1", 50, 165)
+HELD_OUT = Voice("lancaster-woman", "en-gb-x-gbclan+f1", 50, 180)
 """The speaker of the test: neither its accent nor its timbre is in training."""
 
 
