@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from onsei.system import System
+from onsei.systems import systems
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load", "systems"]
@@ -38,10 +37,3 @@ def load(model: str | Path, *, device: str = "auto", dtype: str = "float32", rev
         known = ", ".join(system.name for system in systems())
         raise ModelError(f"{opened.path}: made by the system {opened.system!r}; this onsei has {known}", "update onsei")
     return resolve(found.runner).load(opened.path, device=device, dtype=dtype)
-
-
-def systems() -> tuple[System, ...]:
-    """All systems of this installation. Imports no torch."""
-    from onsei.systems import systems as found
-
-    return found()

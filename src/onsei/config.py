@@ -38,6 +38,7 @@ __all__ = [
     "options",
     "parse_flags",
     "read_yaml",
+    "shown_as",
     "to_dict",
     "to_yaml",
 ]
@@ -63,6 +64,11 @@ def options(cls: type[T]) -> type[T]:
 def flag(*spellings: str) -> Any:
     """Further spellings of a flag, for ``Annotated``: ``lr: Annotated[float, flag("--learning-rate")]``."""
     return tyro.conf.arg(aliases=spellings)
+
+
+def shown_as(name: str) -> Any:
+    """What help calls a word without a flag: ``model: Annotated[Positional[str], shown_as("MODEL")]``."""
+    return tyro.conf.arg(metavar=name)
 
 
 def to_dict(config: Any) -> dict[str, Any]:

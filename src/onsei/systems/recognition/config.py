@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from onsei.config import Fraction, NonNegative, NonNegativeInt, Positional, Positive, PositiveInt, flag, options
+from onsei.config import Fraction, NonNegative, NonNegativeInt, Positional, Positive, PositiveInt, flag, options, shown_as
 from onsei.training.options import Training
 
 
@@ -147,7 +147,7 @@ class Prepare:
 
     kind: Positional[Literal["folder", "csv"]]
     """`folder`: each sound has a text file of the same name beside it; `csv`: rows of `audio path,text path`."""
-    source: Positional[Path]
+    source: Annotated[Positional[Path], shown_as("SOURCE")]
     """The folder or the CSV file."""
     output_dir: Path
     """Folder for train.jsonl and val.jsonl."""
@@ -167,7 +167,7 @@ class Prepare:
 class Evaluate:
     """Measure a recognizer on a manifest."""
 
-    model: Positional[str]
+    model: Annotated[Positional[str], shown_as("MODEL")]
     """Model folder or Hub repository."""
     test_manifest: Path
     """Manifest with transcripts."""
@@ -193,9 +193,9 @@ class Evaluate:
 class Transcribe:
     """Write down what recordings say."""
 
-    model: Positional[str]
+    model: Annotated[Positional[str], shown_as("MODEL")]
     """Model folder or Hub repository."""
-    audio: Positional[tuple[Path, ...]]
+    audio: Annotated[Positional[tuple[Path, ...]], shown_as("AUDIO…")]
     """Sound files, any rate, format and channel count."""
     format: Literal["text", "json", "srt", "vtt"] = "text"
     """What is printed."""

@@ -25,9 +25,9 @@ _TONE, _GAP = 0.12, 0.04
 def example(folder: Path) -> Example:
     """Write the corpus into ``folder``; training on it takes seconds on one core."""
     random = np.random.default_rng(0)
-    texts = list(dict.fromkeys(_text(random) for _ in range(400)))
-    train, val = texts[40:], texts[:40]
-    shuffled = [texts[40:][n] for n in random.permutation(len(train))]
+    texts = list(dict.fromkeys(_text(random) for _ in range(240)))
+    train, val = texts[30:], texts[:30]
+    shuffled = [texts[30:][n] for n in random.permutation(len(train))]
     rows = [_write(folder, f"train-{n}", text, random) for n, text in enumerate(train)]
     held = [_write(folder, f"val-{n}", text, random) for n, text in enumerate(val)]
     manifest.write(folder / "train.jsonl", rows)
@@ -41,9 +41,9 @@ def example(folder: Path) -> Example:
         labels_path=folder / "labels.json",
         features=Features(sample_rate=RATE),
         model=Model(hidden_size=32, hidden_layers=1, conv_channels=4),
-        data=Data(batch_size=16, num_workers=0, sortagrad=False),
+        data=Data(batch_size=12, num_workers=0, sortagrad=False),
         optimization=Optimizer(optimizer="adamw", learning_rate=4e-3),
-        training=Training(epochs=8, max_norm=5.0, monitor="val/wer", silent=True, seed=1, device="cpu"),
+        training=Training(epochs=6, max_norm=5.0, monitor="val/wer", silent=True, seed=1, device="cpu"),
     )
     control = replace(options, train_manifest=folder / "shuffled.jsonl", output_dir=folder / "control")
     sounds = [row.audio for row in held if row.audio is not None]
