@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import pi
+from math import pi, sqrt
 from typing import Any, Literal
 
 import torch
@@ -158,8 +158,8 @@ class MFCC(nn.Module):
 def _cosines(size: int, kept: int, lifter: float) -> Tensor:
     """The first ``kept`` rows of the orthonormal DCT-II of ``size`` values, liftered: (kept, size)."""
     order = torch.arange(kept, dtype=torch.float64)[:, None]
-    basis = torch.cos(pi / size * order * (torch.arange(size, dtype=torch.float64) + 0.5)) * (2 / size) ** 0.5
-    basis[0] /= 2**0.5
+    basis = torch.cos(pi / size * order * (torch.arange(size, dtype=torch.float64) + 0.5)) * sqrt(2 / size)
+    basis[0] /= sqrt(2)
     if lifter > 0:
         basis = basis * (1 + lifter / 2 * torch.sin(pi * (order + 1) / lifter))
     return basis.float()

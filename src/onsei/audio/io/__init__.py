@@ -92,7 +92,8 @@ def load(
 def save(path: str | Path, samples: ArrayLike, sample_rate: int, *, coding: str | None = None) -> None:
     """Write a sound file whose format follows from the extension: wav, flac, ogg, opus, mp3, aiff, au or caf.
 
-    The file is whole or not there at all; an older one of that name is replaced only on success.
+    The file is whole or not there at all; an older one of that name is replaced only on success. Opus loses its last
+    milliseconds: libsndfile ends it before the coder has given them out.
 
     Args:
         path: the file; its folder is made if missing.
