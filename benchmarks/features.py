@@ -4,7 +4,7 @@
 
 Clips are read into memory first. Each round times every contender once over all clips, in turn, so that a busy machine
 slows all alike; the ratio is that of the medians over the rounds. It is taken against the faster of librosa's own call
-and librosa's STFT with the mel filters kept between clips (its own call computes them anew each time). ``torch.stft`` is
+and librosa's STFT with the mel filters kept between clips (its own call computes them each time). ``torch.stft`` is
 our feature with that in place of our framing.
 """
 

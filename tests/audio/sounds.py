@@ -27,10 +27,17 @@ def hiss(seconds: float = 1.0, rate: int = 16000, seed: int = 0, amplitude: floa
     return (amplitude * np.random.default_rng(seed).standard_normal(round(seconds * rate))).astype(np.float32)
 
 
-def write_coded(path: Path, samples: Samples, rate: int, codec: str = "aac", container: str | None = None) -> None:
+def write_coded(
+    path: Path,
+    samples: Samples,
+    rate: int,
+    codec: str = "aac",
+    container: str | None = None,
+    options: dict[str, str] | None = None,
+) -> None:
     """Write m4a, mp4, aac or webm, as a phone or browser would."""
     sample_format = "flt" if codec == "libopus" else "fltp"
-    with av.open(str(path), "w", format=container) as file:
+    with av.open(str(path), "w", format=container, options=options or {}) as file:
         stream = file.add_stream(codec, rate=rate)
         stream.layout = "mono"
         frame = av.AudioFrame.from_ndarray(samples[None], format=sample_format, layout="mono")

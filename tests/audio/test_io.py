@@ -149,6 +149,40 @@ def test_the_content_and_not_the_extension_decides(tmp_path: Path) -> None:
     assert io.info(tmp_path / "b.m4a").format == "FLAC PCM_16"
 
 
+@pytest.mark.parametrize("tag", [b"", b"ID3\x04\x00\x00\x00\x00\x4e\x10" + bytes(10000)])
+def test_an_mp3_that_does_not_count_its_frames_is_read_whole(tmp_path: Path, tag: bytes) -> None:
+    # libsndfile takes 3 s of varying bit rate for 0.4 s.
+    sound = sweep(3.0, 16000)
+    path = make(tmp_path, "mp3", sound, 16000)
+    data = path.read_bytes()
+    second = data.index(data[:2], 100)  # the first frame holds the count
+    path.write_bytes(tag + data)
+    assert io.info(path).frames == 48000
+    path.write_bytes(tag + data[second:])
+    found, _ = io.load(path)
+    assert len(found) == pytest.approx(48000, abs=3000)
+    assert io.info(path).frames == pytest.approx(len(found), abs=1152)
+    late = lag(found, sound)
+    assert 0 <= late <= 2304
+    part, _ = io.load(path, offset=2.0, duration=0.5)
+    np.testing.assert_allclose(part, found[32000:40000], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "how"),
+    [("live.webm", "libopus", {"live": "1"}), ("parts.mp4", "aac", {"movflags": "frag_keyframe+empty_moov"})],
+)
+def test_recordings_of_a_browser_need_not_tell_their_length(
+    tmp_path: Path, name: str, codec: str, how: dict[str, str]
+) -> None:
+    write_coded(tmp_path / name, sweep(3.0, 48000), 48000, codec, options=how)
+    whole, rate = io.load(tmp_path / name)
+    assert io.info(tmp_path / name).duration == pytest.approx(3.0, abs=0.05)
+    assert len(whole) / rate == pytest.approx(3.0, abs=0.05)
+    part, _ = io.load(tmp_path / name, offset=1.5, duration=0.5)
+    np.testing.assert_allclose(part, whole[72000:96000], atol=2e-3)
+
+
 def test_a_wav_written_to_a_pipe_is_not_taken_for_cut_short(tmp_path: Path) -> None:
     path = make(tmp_path, "wav", tone(1.0), 16000)
     data = bytearray(path.read_bytes())

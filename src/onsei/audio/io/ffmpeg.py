@@ -15,7 +15,7 @@ from onsei.audio.io.header import AudioInfo, Source, damaged, short
 from onsei.audio.samples import Samples
 from onsei.errors import AudioError
 
-_CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,aac,asf,amr,ac3,eac3,avi,flv,mpegts,mpeg,wv,ape,tta,ogg,wav"
+_CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,aac,asf,amr,ac3,eac3,avi,flv,mpegts,mpeg,wv,ape,tta,ogg,wav,mp3"
 # Neither playlists, which name other files and addresses, nor the demuxers that take any text for a picture.
 _SAFE = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
 _PREROLL = 0.25

@@ -34,14 +34,19 @@ _NO_DATA_SIZES = (
 
 @contextmanager
 def open_source(path: Path) -> Iterator[Source | None]:
-    """The open file, or None if libsndfile does not know its content. AudioError if it is damaged."""
+    """The open file, or None if libsndfile does not know its content. AudioError if it is damaged.
+
+    None, too, where it guesses: content by the extension alone (``RAW``), and the length of an mp3 that does not count
+    its frames by the bit rate of the first, which cuts most of a file short whose rate varies.
+    """
     try:
         file = sf.SoundFile(os.fspath(path))
     except (sf.LibsndfileError, TypeError):  # TypeError: soundfile's answer to the extension .raw
         yield None
         return
     with file:
-        yield None if file.format == "RAW" else _LibsndfileSource(path, file)  # RAW: guessed from the extension alone
+        guessed = file.format == "RAW" or (file.format == "MP3" and not _counts_frames(path))
+        yield None if guessed else _LibsndfileSource(path, file)
 
 
 class _LibsndfileSource:
@@ -89,6 +94,18 @@ class _LibsndfileSource:
         if self._file.format == "MP3":  # its frames borrow bits from earlier ones
             return max(0, start - self.info.sample_rate // 4)
         return start
+
+
+def _counts_frames(path: Path) -> bool:
+    """Whether an mp3 has a Xing, Info or VBRI header, which counts its frames."""
+    with path.open("rb") as file:
+        tag = file.read(10)
+        if tag.startswith(b"ID3"):  # its size in four bytes of seven bits
+            file.seek(10 + sum((byte & 0x7F) << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True)))
+        else:
+            file.seek(0)
+        head = file.read(4096)
+    return any(mark in head for mark in (b"Xing", b"Info", b"VBRI"))
 
 
 def _header_fault(log: str) -> str:
