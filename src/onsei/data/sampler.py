@@ -19,6 +19,7 @@ Rows = npt.NDArray[np.int64]
 
 _BATCHES_A_POOL = 100
 _SMALLEST_POOL, _LARGEST_POOL = 1_000, 100_000
+_MIXED_FROM = 8  # batches
 _SCAN = 1 << 20
 _SLACK = 1 + 1e-6  # durations are float32: ten clips of 0.1 s fit into 1 s
 
@@ -46,7 +47,8 @@ class BucketSampler:
 
     An epoch is a pseudo-random order of the rows, taken in pools of about a hundred batches; each pool is sorted by
     duration, cut into batches, and the batches shuffled. All of it is a pure function of (seed, epoch): nothing is
-    saved to resume, and memory is that of a pool, whatever the corpus. Every row comes once an epoch.
+    saved to resume, and memory is that of a pool, whatever the corpus. Every row comes once an epoch. A corpus of less
+    than 8 batches is one pool, in which the batches change their order from epoch to epoch, but not their rows.
 
     Args:
         durations: seconds of each row, float32; may be memory-mapped.
@@ -81,7 +83,9 @@ class BucketSampler:
         self.sorted_first, self.shuffle = sorted_first, shuffle
         rows_a_batch = min(batch_size, self.batch_seconds / mean if mean else math.inf)
         pool = min(max(int(_BATCHES_A_POOL * rows_a_batch), _SMALLEST_POOL), _LARGEST_POOL)
-        pools = max(1, round(len(durations) / pool))
+        # Rows of one pool always meet the same neighbors: a small corpus needs two for its batches to mix anew.
+        fewest = 2 if shuffle and len(durations) >= _MIXED_FROM * rows_a_batch else 1
+        pools = max(fewest, round(len(durations) / pool))
         self._pool = -(-len(durations) // pools)
         self._surveys: dict[int, Survey] = {}
 

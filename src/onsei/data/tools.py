@@ -100,15 +100,15 @@ def check(chosen: Check) -> int:
     _write(chosen.json, {"rows": found.rows, "files": found.files, "faults": faults, "warnings": list(found.warnings)})
     if faults:
         shown = [(str(f.line), f.id, f.kind, f.message) for f in found.faults[:_SHOWN]]
-        _print(_table(f"{chosen.manifest}: faults", ("line", "id", "kind", "what is wrong"), shown))
+        _print(f"{chosen.manifest}: faults")
+        _print(_table(("line", "id", "kind", "what is wrong"), shown))
     if len(faults) > _SHOWN:
         _print(f"… and {len(faults) - _SHOWN} more; --json FILE writes all")
     for warning in found.warnings:
         _print(f"note: {warning}")
     kinds = ", ".join(f"{count} {kind}" for kind, count in found.kinds.items())
-    _print(
-        f"{found.rows} rows, {found.files} sound files opened: {f'{len(faults)} faults ({kinds})' if faults else 'no faults'}"
-    )
+    outcome = f"{len(faults)} faults ({kinds})" if faults else "no faults"
+    _print(f"{found.rows} rows, {found.files} sound files opened: {outcome}")
     return 2 if faults else 0
 
 
@@ -128,7 +128,7 @@ def merge(chosen: Merge) -> None:
     counts = {"manifests": len(inputs), "rows": found.rows, "hours": found.seconds / 3600, "too_short": found.short}
     counts |= {"too_long": found.long, "duplicate_ids": len(found.duplicates)}
     _write(chosen.json, {**counts, "duplicates": list(found.duplicates)})
-    _print(_counts(str(chosen.output_path), counts))
+    _print_counts(str(chosen.output_path), counts)
     if found.duplicates:
         listed = ", ".join(found.duplicates[:_FREQUENT])
         _print(f"note: {len(found.duplicates)} ids stand more than once: {listed}")
@@ -149,7 +149,7 @@ def split(chosen: Split) -> None:
         write(files[name], (manifest[number] for number in numbers.tolist()))
     counts = {name: len(numbers) for name, numbers in parts.items()}
     _write(chosen.json, counts)
-    _print(_counts(f"{chosen.manifest} → {chosen.output_dir}", counts))
+    _print_counts(f"{chosen.manifest} → {chosen.output_dir}", counts)
 
 
 def stats(chosen: Stats) -> None:
@@ -172,15 +172,15 @@ def stats(chosen: Stats) -> None:
     names = ("characters", "speakers", "labels", "langs", "extra", "rates", "channels")
     counters: dict[str, Mapping[Any, int]] = {name: dict(getattr(found, name).most_common()) for name in names}
     _write(chosen.json, {**numbers, "histogram": found.histogram, **counters, "warnings": found.warnings})
-    _print(_counts(str(chosen.manifest), numbers))
+    _print_counts(str(chosen.manifest), numbers)
     titles = {"extra": "other keys", "rates": "Hz", "langs": "languages"}
     rows = [
         (titles.get(name, name), str(len(counts)), _frequent(counts)) for name, counts in counters.items() if counts
     ]
-    _print(_table("", ("", "different", "most frequent"), rows))
+    _print(_table(("", "different", "most frequent"), rows))
     most = max((count for *_, count in found.histogram), default=0)
     bars = [(f"{low:.2f}–{high:.2f} s", str(n), "█" * round(40 * n / most)) for low, high, n in found.histogram]
-    _print(_table("", ("length", "rows", ""), bars))
+    _print(_table(("length", "rows", ""), bars))
     for warning in found.warnings:
         _print(f"note: {warning}")
 
@@ -204,20 +204,18 @@ def _frequent(counts: Mapping[Any, int]) -> str:
     return shown + (" …" if len(counts) > _FREQUENT else "")
 
 
-def _counts(title: str, counts: Mapping[str, float]) -> Table:
-    rows = [
-        (key.replace("_", " "), f"{value:.3f}" if isinstance(value, float) else str(value))
-        for key, value in counts.items()
-    ]
-    return _table(title, ("", ""), rows)
+def _print_counts(title: str, counts: Mapping[str, float]) -> None:
+    shown = {key: f"{value:.3f}" if isinstance(value, float) else str(value) for key, value in counts.items()}
+    _print(title)
+    _print(_table(("", ""), [(key.replace("_", " "), value) for key, value in shown.items()]))
 
 
-def _table(title: str, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE, show_header=any(header))
+    table = Table(box=box.SIMPLE, show_header=any(header))
     for name in header:
         table.add_column(name, overflow="fold")
     for row in rows:
