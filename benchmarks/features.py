@@ -41,14 +41,15 @@ def contenders() -> dict[str, dict[str, Contender]]:
     mel, log = MelSpectrogram(RATE, 400, 160, 80), LogSpectrogram(RATE)
     kept = librosa.filters.mel(sr=RATE, n_fft=400, n_mels=80)
     filters, hann = mel_filters(RATE, 400, 80), window("hann", 400)
-    hamming = window("hamming", 320, symmetric=True)
+    hamming = window("hamming", 320)
 
     def torch_mel(clip: Clip) -> object:
         spectrum = torch.stft(torch.from_numpy(clip), 400, 160, window=hann, return_complex=True)
         return filters @ (spectrum.real.square() + spectrum.imag.square())
 
     def torch_log(clip: Clip) -> object:
-        spectrum = torch.stft(torch.from_numpy(clip), 320, 160, window=hamming, return_complex=True)
+        sound = torch.from_numpy(clip)
+        spectrum = torch.stft(sound, 320, 160, window=hamming, pad_mode="constant", return_complex=True)
         logs = (spectrum.real.square() + spectrum.imag.square()).sqrt().log1p()
         centered = logs - logs.mean()
         return centered / (centered.square().sum() / (centered.numel() - 1)).sqrt()
@@ -61,7 +62,7 @@ def contenders() -> dict[str, dict[str, Contender]]:
         return kept @ (spectrum.real**2 + spectrum.imag**2)
 
     def librosa_log(clip: Clip) -> object:
-        logs = np.log1p(np.abs(librosa.stft(clip, n_fft=320, hop_length=160, window=np.hamming, pad_mode="reflect")))
+        logs = np.log1p(np.abs(librosa.stft(clip, n_fft=320, hop_length=160, window="hamming", pad_mode="constant")))
         return (logs - logs.mean()) / logs.std(ddof=1)
 
     return {

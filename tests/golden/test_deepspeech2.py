@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from onsei.audio.features import LogSpectrogram
 from onsei.hub import weights
 from onsei.systems.recognition.config import Model
 from onsei.systems.recognition.model import DeepSpeech2
@@ -55,3 +56,9 @@ def test_an_utterance_alone_gives_what_it_gives_in_the_batch(build):
         together, frames = model(want["input"][:, 0], want["lengths"].long())
         alone, _ = model(want["input"][1:, 0, :, :length], torch.tensor([length]))
     torch.testing.assert_close(alone[0], together[1, : frames[1]], atol=1e-5, rtol=1e-5)
+
+
+def test_the_spectrogram_equals_the_original(golden):
+    tensors, _ = golden
+    ours = LogSpectrogram(16000)(tensors["spectrogram/wave"])
+    torch.testing.assert_close(ours, tensors["spectrogram/normalized_log1p"], atol=1e-4, rtol=0)

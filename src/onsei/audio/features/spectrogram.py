@@ -50,8 +50,7 @@ class LogSpectrogram(nn.Module):
     One mean and one (unbiased) deviation are taken over all bins and frames, so each clip must come alone or in a batch
     of equal lengths: padding would change them. Silence gives zeros.
 
-    deepspeech.pytorch handed librosa a window *function*, which librosa calls as it is: its window is symmetric, not
-    the periodic one of the same name, and its edges are reflected. Both are the defaults here.
+    The window is periodic and the edges are padded with zeros, as in the spectrograms of deepspeech.pytorch's models.
 
     Args:
         sample_rate: in Hz.
@@ -59,7 +58,6 @@ class LogSpectrogram(nn.Module):
         window_stride: seconds from frame to frame.
         window: ``hamming``, ``hann``, ``blackman`` or ``bartlett``.
         eps: the least standard deviation that is divided by.
-        symmetric: whether the window is symmetric.
     """
 
     def __init__(
@@ -69,13 +67,11 @@ class LogSpectrogram(nn.Module):
         window_stride: float = 0.01,
         window: str = "hamming",
         eps: float = 1e-5,
-        *,
-        symmetric: bool = True,
     ) -> None:
         super().__init__()
         n_fft, hop = round(sample_rate * window_size), round(sample_rate * window_stride)
         self.eps = eps
-        self.spectrogram = Spectrogram(n_fft, hop, power=1, window=window, symmetric=symmetric)
+        self.spectrogram = Spectrogram(n_fft, hop, power=1, window=window, pad_mode="constant")
 
     @property
     def bins(self) -> int:
