@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import forkserver, get_context, parent_process
 from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -93,7 +93,8 @@ class Loader(Generic[Item, Batch]):
         self.waited = 0.0
         """Seconds spent waiting for batches so far."""
         self._preparer = _Preparer(manifest, prepare, collate, seed)
-        self._prefetch, self._start_method = prefetch, start_method
+        self._prefetch = prefetch
+        self._context = _context(start_method) if workers else None
         self._plans = _Plans()
         self._stream: DataLoader[Any] | None = None
         self._turn = 0
@@ -144,7 +145,7 @@ class Loader(Generic[Item, Batch]):
                 prefetch_factor=self._prefetch,
                 persistent_workers=True,
                 worker_init_fn=_start_worker,
-                multiprocessing_context=_context(self._start_method),
+                multiprocessing_context=self._context,
                 generator=torch.Generator(),  # its own, or every epoch would draw from the global one
             )
         return iter(self._stream)
@@ -258,6 +259,8 @@ def _context(start_method: str | None) -> BaseContext:
         raise RunError(f"worker processes cannot start from a program without a file ({script})", "give --workers 0")
     context = get_context(method)
     if method == "forkserver":
-        # Workers are forked from a server that has imported torch once: they share its memory and start at once.
+        # Workers are forked from a server that has imported torch once: they share its memory and start at once. The
+        # server starts here, and imports while the program goes on.
         context.set_forkserver_preload([__name__])
+        forkserver.ensure_running()
     return context
