@@ -52,13 +52,20 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for path, name in FIL
 def imports(name):
     """Full names that module ``name`` imports, also inside functions, and whether at import time."""
     tree = TREES[name]
+    typing_only = {id(c) for n in ast.walk(tree) if _is_typing_only(n) for c in ast.walk(n)}
     inside = {id(c) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for c in ast.walk(f) if c is not f}
     for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
         if isinstance(node, ast.Import):
             yield from ((alias.name, id(node) not in inside) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name}: relative import"
             yield from ((f"{node.module}.{alias.name}", id(node) not in inside) for alias in node.names)
+
+
+def _is_typing_only(node):
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def own(name):

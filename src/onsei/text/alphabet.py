@@ -1,4 +1,4 @@
-"""Alphabets: characters to label numbers and back, with nothing dropped unseen."""
+"""Alphabets: characters or words to label numbers and back, with nothing dropped unseen."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Literal
 from onsei.errors import ConfigError
 
 Case = Literal["upper", "lower", "keep"]
+Units = Literal["characters", "words"]
 BLANK = "_"
 ENGLISH = (BLANK, "'", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ", " ")
 """The labels of deepspeech.pytorch: blank, apostrophe, letters, space."""
@@ -23,23 +24,27 @@ class Alphabet:
     """Labels of a recognizer. Label 0 is CTC's blank, written ``_``.
 
     Args:
-        labels: one character each, the blank first.
+        labels: one character or word each, the blank first.
         case: how text is cased before it is looked up.
+        units: whether a label stands for a character or for a whole word.
     """
 
     labels: tuple[str, ...] = ENGLISH
     case: Case = "upper"
+    units: Units = "characters"
 
     def __post_init__(self) -> None:
         if not self.labels or self.labels[0] != BLANK:
             raise ConfigError(f"labels: the first must be the blank {BLANK!r}, found {self.labels[:1]}", "put it first")
-        wrong = [label for label in self.labels if len(label) != 1]
+        words = self.units == "words"
+        wrong = [label for label in self.labels if (label.split() != [label] if words else len(label) != 1)]
         twice = [label for label, count in Counter(self.labels).items() if count > 1]
         if wrong or twice:
-            raise ConfigError(f"labels: not one character: {wrong}; given twice: {twice}", "list each character once")
+            unit = self.units.removesuffix("s")
+            raise ConfigError(f"labels: not one {unit}: {wrong}; given twice: {twice}", f"list each {unit} once")
 
     @classmethod
-    def read(cls, path: Path, case: Case = "upper") -> Alphabet:
+    def read(cls, path: Path, case: Case = "upper", units: Units = "characters") -> Alphabet:
         """Read a JSON list of labels, as ``labels.json`` of deepspeech.pytorch holds."""
         try:
             labels = json.loads(path.read_text(encoding="utf-8"))
@@ -48,8 +53,8 @@ class Alphabet:
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: not a JSON list: {error}", 'write ["_", "A", "B", …]') from None
         if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-            raise ConfigError(f"{path}: expected a JSON list of characters", 'write ["_", "A", "B", …]')
-        return cls(tuple(labels), case)
+            raise ConfigError(f"{path}: expected a JSON list of labels", 'write ["_", "A", "B", …]')
+        return cls(tuple(labels), case, units)
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
@@ -60,21 +65,25 @@ class Alphabet:
         text = " ".join(text.split())
         return {"upper": text.upper, "lower": text.lower, "keep": text.__str__}[self.case]()
 
+    def _parts(self, text: str) -> Sequence[str]:
+        text = self.normalize(text)
+        return text if self.units == "characters" else text.split()
+
     def encode(self, text: str) -> list[int]:
-        """Label numbers of ``text``; characters outside the alphabet are left out (``unknown`` counts them)."""
-        return [self._numbers[c] for c in self.normalize(text) if c in self._numbers]
+        """Label numbers of ``text``; units outside the alphabet are left out (``unknown`` counts them)."""
+        return [self._numbers[unit] for unit in self._parts(text) if unit in self._numbers]
 
     def unknown(self, texts: Iterable[str]) -> Counter[str]:
-        """How often each character outside the alphabet occurs in ``texts``."""
+        """How often each character (or word) outside the alphabet occurs in ``texts``."""
         counts: Counter[str] = Counter()
         for text in texts:
-            counts.update(self.normalize(text))
+            counts.update(self._parts(text))
         return Counter({c: n for c, n in counts.most_common() if c not in self._numbers})
 
     def decode(self, numbers: Sequence[int]) -> str:
         """Text of label numbers."""
-        return "".join(self.labels[number] for number in numbers)
+        return ("" if self.units == "characters" else " ").join(self.labels[number] for number in numbers)
 
     def spoken(self, text: str) -> str:
-        """``text`` as it can be recognized at best: normalized, without characters outside the alphabet."""
+        """``text`` as it can be recognized at best: normalized, without units outside the alphabet."""
         return " ".join(self.decode(self.encode(text)).split())

@@ -5,7 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from onsei.config import Fraction, NonNegative, NonNegativeInt, Positional, Positive, PositiveInt, flag, options, shown_as
+from onsei.config import (
+    Fraction,
+    NonNegative,
+    NonNegativeInt,
+    Positional,
+    Positive,
+    PositiveInt,
+    flag,
+    options,
+    shown_as,
+)
 from onsei.training.options import Training
 
 
@@ -45,6 +55,10 @@ class Model:
     """Frames that the look-ahead layer sees, the present one included."""
     conv_channels: PositiveInt = 32
     """Channels of the two convolutions."""
+    conv_spans: tuple[PositiveInt, PositiveInt] = (41, 21)
+    """Frequency bins that each convolution spans, odd numbers."""
+    conv_pool: PositiveInt = 1
+    """Neighboring bins of which only the strongest is kept after the convolutions: voices differ less; 1 keeps all."""
     dropout: Fraction = 0.0
     """Dropout between recurrent layers."""
     count_padding: bool = False
@@ -124,7 +138,11 @@ class Train:
     val_manifest: Path | None = None
     """Manifest of the validation utterances; the best weights on it are kept."""
     labels_path: Path | None = None
-    """JSON list of output characters, the blank `_` first; English letters by default."""
+    """JSON list of output labels, the blank `_` first."""
+    labels: tuple[str, ...] = ()
+    """Output labels, the blank `_` first, where there is no labels_path; English letters by default."""
+    units: Literal["characters", "words"] = "characters"
+    """What a label stands for."""
     case: Literal["upper", "lower", "keep"] = "upper"
     """Case that transcripts are brought to."""
     features: Features = Features()

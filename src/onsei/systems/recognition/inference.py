@@ -38,7 +38,8 @@ class Transcriber:
     """A trained recognizer.
 
     Args:
-        model: the network, in evaluation mode.
+        model: the network.
+        options: its shape.
         features: what it sees.
         alphabet: what its labels stand for.
         device: where it computes.
@@ -46,9 +47,16 @@ class Transcriber:
     """
 
     def __init__(
-        self, model: DeepSpeech2, features: Features, alphabet: Alphabet, device: torch.device, dtype: torch.dtype
+        self,
+        model: DeepSpeech2,
+        options: Model,
+        features: Features,
+        alphabet: Alphabet,
+        device: torch.device,
+        dtype: torch.dtype,
     ) -> None:
         self.model = model.to(device, dtype).eval()
+        self.options = options
         self.features = features
         self.alphabet = alphabet
         self.device = device
@@ -60,11 +68,11 @@ class Transcriber:
         """Open a model folder. See ``system.Runner``."""
         saved = store.open(folder, system="recognition")
         features = from_dict(Features, saved.config["features"], source=f"{folder}/onsei.json")
-        alphabet = Alphabet(tuple(saved.labels), saved.config["case"])
+        alphabet = Alphabet(saved.labels, saved.config["case"], saved.config["units"])
         options = from_dict(Model, saved.config["model"], source=f"{folder}/onsei.json")
         model = DeepSpeech2(options, features.bins, len(alphabet.labels))
         saved.fill(model)
-        return cls(model, features, alphabet, pick_device(device), pick_dtype(dtype))
+        return cls(model, options, features, alphabet, pick_device(device), pick_dtype(dtype))
 
     def __call__(self, request: Request) -> Transcript:
         """Write down one sound of any length."""
@@ -144,8 +152,9 @@ class Transcriber:
             )
             for label, begin, end, confidence in zip(path.labels, path.starts, path.ends, path.confidences, strict=True)
         )
-        text = " ".join("".join(c.text for c in characters).split())
-        return Transcript(text, _mean(characters), round(start + duration, 3), words_of(characters), characters)
+        text = " ".join(self.alphabet.decode(path.labels.tolist()).split())
+        words = characters if self.alphabet.units == "words" else words_of(characters)
+        return Transcript(text, _mean(characters), round(start + duration, 3), words, characters)
 
 
 def words_of(characters: Sequence[Span]) -> tuple[Span, ...]:

@@ -6,8 +6,10 @@ B batch, D frequency bins, T input frames, F output frames (T halved, rounded up
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn.functional import max_pool2d
 from torch.nn.utils.rnn import PackedSequence
 
+from onsei.errors import ConfigError
 from onsei.nn.conv import MaskedConv
 from onsei.nn.rnn import BatchRNN, FrameWise, Lookahead, dropped, like, pack, unpack
 from onsei.systems.recognition.config import Model
@@ -30,19 +32,23 @@ class DeepSpeech2(nn.Module):
     def __init__(self, options: Model, bins: int, labels: int) -> None:
         super().__init__()
         width, padded = options.conv_channels, options.count_padding
+        first, second = options.conv_spans
         self.conv = MaskedConv(
             nn.Sequential(
-                nn.Conv2d(1, width, (41, 11), stride=(2, STRIDE), padding=(20, 5)),
+                nn.Conv2d(1, width, (first, 11), stride=(2, STRIDE), padding=(first // 2, 5)),
                 nn.BatchNorm2d(width),
                 nn.Hardtanh(0, 20, inplace=True),
-                nn.Conv2d(width, width, (21, 11), stride=(2, 1), padding=(10, 5)),
+                nn.Conv2d(width, width, (second, 11), stride=(2, 1), padding=(second // 2, 5)),
                 nn.BatchNorm2d(width),
                 nn.Hardtanh(0, 20, inplace=True),
             ),
             count_padding=padded,
         )
         hidden = options.hidden_size
-        sizes = [width * conv_bins(bins)] + [hidden] * (options.hidden_layers - 1)
+        if not first % 2 or not second % 2:
+            raise ConfigError(f"model.conv_spans: expected odd numbers, found {first} and {second}", "add or take one")
+        self.pool = options.conv_pool
+        sizes = [width * conv_bins(bins, self.pool)] + [hidden] * (options.hidden_layers - 1)
         self.rnns = nn.ModuleList(
             BatchRNN(
                 size,
@@ -75,6 +81,8 @@ class DeepSpeech2(nn.Module):
             logits, shape (B, F, V), and the output frames of each item, shape (B,).
         """
         x, lengths = self.conv(features[:, None], lengths)  # (B, C, D', F)
+        if self.pool > 1:
+            x = max_pool2d(x, (self.pool, 1), ceil_mode=True)
         size = x.size(-1)
         packed = pack(x.flatten(1, 2).transpose(1, 2), lengths)
         for layer, rnn in enumerate(self.rnns):
@@ -86,10 +94,11 @@ class DeepSpeech2(nn.Module):
         return unpack(scores, size), lengths
 
 
-def conv_bins(bins: int) -> int:
-    """Frequency bins that the two convolutions leave of ``bins``."""
-    once = (bins - 1) // 2 + 1
-    return (once - 1) // 2 + 1
+def conv_bins(bins: int, pool: int = 1) -> int:
+    """Frequency bins that the two convolutions, with odd spans, and the pooling leave of ``bins``."""
+    for size in (2, 2, pool):
+        bins = (bins - 1) // size + 1
+    return bins
 
 
 def output_frames(frames: int) -> int:

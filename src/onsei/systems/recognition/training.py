@@ -19,12 +19,12 @@ from onsei.config import to_dict
 from onsei.data.features import load_features
 from onsei.data.manifest import Manifest
 from onsei.decoding.ctc import greedy
-from onsei.errors import ConfigError, DataError
+from onsei.errors import DataError
 from onsei.hub import store
 from onsei.metrics.wer import char_errors, word_errors
 from onsei.systems.recognition.config import Features, Train
 from onsei.systems.recognition.config import Optimizer as OptimizerOptions
-from onsei.systems.recognition.data import Batch, Preparation, Survey, cache_for, source, survey
+from onsei.systems.recognition.data import Batch, Preparation, accept, cache_for, source, survey
 from onsei.systems.recognition.model import DeepSpeech2
 from onsei.text.alphabet import ENGLISH, Alphabet
 from onsei.training.engine import Engine, Summary
@@ -100,14 +100,12 @@ def train(options: Train) -> Summary:
         OnseiError: a fault in options, manifests or run folder; found before training starts.
     """
     engine = Engine(options.training, options.output_dir, resolved=to_dict(options))
-    alphabet = (
-        Alphabet.read(options.labels_path, options.case) if options.labels_path else Alphabet(ENGLISH, options.case)
-    )
+    alphabet = alphabet_of(options)
     manifest = Manifest.open(options.train_manifest)
     validation = Manifest.open(options.val_manifest) if options.val_manifest else None
     for name, opened in (("train", manifest), ("val", validation)):
         if opened is not None:
-            _accept(name, opened, survey(opened, alphabet, options.features), options)
+            accept(f"--{name}-manifest", opened, survey(opened, alphabet, options.features), options.data)
     features = replace(options.features, bins=feature_bins(options.features, manifest))
     options = replace(options, features=features)
     torch.manual_seed(options.training.seed)
@@ -124,13 +122,22 @@ def train(options: Train) -> Summary:
     )
 
 
+def alphabet_of(options: Train) -> Alphabet:
+    """The labels that the options name."""
+    if options.labels_path is not None:
+        return Alphabet.read(options.labels_path, options.case, options.units)
+    return Alphabet(options.labels or ENGLISH, options.case, options.units)
+
+
 def save(folder: Path, options: Train, model: nn.Module, alphabet: Alphabet, history: Mapping[str, Any]) -> None:
     """Write the model folder."""
     store.save(
         folder,
         system="recognition",
         stage="train",
-        config={name: value for name, value in to_dict(options).items() if name in ("features", "model", "case")},
+        config={
+            name: value for name, value in to_dict(options).items() if name in ("features", "model", "case", "units")
+        },
         weights=model.state_dict(),
         labels=alphabet.labels,
         history=history,
@@ -149,25 +156,3 @@ def feature_bins(features: Features, manifest: Manifest) -> int:
     if first is None:
         raise DataError(f"{manifest.path}: features.kind is precomputed, but no row has the key `features`")
     return int(load_features(first).shape[0])
-
-
-def _accept(name: str, manifest: Manifest, found: Survey, options: Train) -> None:
-    """Say what the survey found; stop where training would be wasted."""
-    if not found.rows:
-        raise DataError(f"{manifest.path}: no utterances", f"check --{name}-manifest")
-    if found.without_text:
-        counted = f"{len(found.without_text)} of {found.rows} rows have no text, first {found.without_text[0]}"
-        raise DataError(f"{manifest.path}: {counted}", "give each row the key `text`, or take these rows out")
-    if found.unknown:
-        shown = ", ".join(f"{character!r} × {count}" for character, count in found.unknown.most_common(20))
-        message = f"{manifest.path}: characters outside the labels: {shown}"
-        if options.data.unknown_characters == "fail":
-            raise ConfigError(
-                message, "--unknown-characters drop trains without them; --labels-path and --case change the labels"
-            )
-        print(f"{message}; left out")
-    if len(found.too_long) == found.rows:
-        raise DataError(f"{manifest.path}: no utterance has frames enough for its labels", "check duration and text")
-    if found.too_long:
-        few = ", ".join(found.too_long[:5])
-        print(f"{manifest.path}: {len(found.too_long)} utterances with more labels than frames are left out: {few}")

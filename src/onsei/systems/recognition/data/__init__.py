@@ -2,6 +2,6 @@
 
 from onsei.systems.recognition.data.batches import Batch, Item, Preparation, cache_for, collate, source
 from onsei.systems.recognition.data.front import FrontEnd
-from onsei.systems.recognition.data.survey import Survey, survey
+from onsei.systems.recognition.data.survey import Survey, accept, survey
 
-__all__ = ["Batch", "FrontEnd", "Item", "Preparation", "Survey", "cache_for", "collate", "source", "survey"]
+__all__ = ["Batch", "FrontEnd", "Item", "Preparation", "Survey", "accept", "cache_for", "collate", "source", "survey"]

@@ -129,7 +129,8 @@ class Preparation:
         if self.features.bins not in (0, x.shape[0]):
             raise DataError(f"{row.id}: expected {self.features.bins} feature rows, found {x.shape[0]}")
         mean, std = x.mean(1, keepdims=True), x.std(1, keepdims=True)
-        return ((x - mean) / (std + 1e-5)).astype(np.float32)
+        scaled: NDArray[np.float32] = (x - mean) / (std + np.float32(1e-5))
+        return scaled
 
 
 def changes_sound(augment: Augment) -> bool:

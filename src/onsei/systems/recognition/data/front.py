@@ -15,6 +15,11 @@ from torch import Tensor
 from onsei.audio.features import LogSpectrogram, MelSpectrogram
 from onsei.systems.recognition.config import Features
 
+_LEVEL = 0.1
+"""Root mean square that sounds are brought to before the mel spectrogram."""
+_FLOOR = 2e-4
+"""Power added to each mel band, about 30 dB under speech at that level, so that faint noise does not show."""
+
 
 class FrontEnd:
     """From samples to what the network sees: (D, T), normalized over the utterance.
@@ -32,16 +37,20 @@ class FrontEnd:
         if o.kind == "spectrogram":
             return LogSpectrogram(o.sample_rate, o.window_size, o.window_stride, o.window)
         window, hop = round(o.sample_rate * o.window_size), round(o.sample_rate * o.window_stride)
+        size = 1 << (window - 1).bit_length()
         return MelSpectrogram(
-            o.sample_rate, n_fft=window, hop_length=hop, win_length=window, n_mels=o.n_mels, window=o.window
+            o.sample_rate, size, hop, o.n_mels, win_length=window, window=o.window, scale="htk", norm=None
         )
 
     def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Features of samples, shape (T',), at the options' sampling rate: shape (D, T)."""
         with torch.no_grad():
-            x = self._spectrogram(torch.from_numpy(samples))
+            sound = torch.from_numpy(samples)
             if self.options.kind == "mel":
-                x = normalized((x + 1e-5).log())
+                loud = _LEVEL * sound / sound.square().mean().sqrt().clamp(min=1e-5)
+                x = normalized((self._spectrogram(loud) + _FLOOR).log())
+            else:
+                x = self._spectrogram(sound)
         features: NDArray[np.float32] = x.numpy()
         return features
 

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from onsei.data.manifest import Manifest
 from onsei.data.row import Row
 from onsei.decoding.ctc import required_frames
-from onsei.systems.recognition.config import Features
+from onsei.errors import ConfigError, DataError
+from onsei.systems.recognition.config import Data, Features
 from onsei.systems.recognition.data.front import FrontEnd
 from onsei.systems.recognition.model import output_frames
 from onsei.text.alphabet import Alphabet
@@ -41,3 +43,30 @@ def survey(rows: Iterable[Row], alphabet: Alphabet, features: Features) -> Surve
         if row.duration and required_frames(alphabet.encode(row.text)) > frames:
             too_long.append(row.id)
     return Survey(count, seconds / 3600, tuple(without_text), unknown, tuple(too_long))
+
+
+def accept(name: str, manifest: Manifest, found: Survey, options: Data) -> None:
+    """Say what the survey of the manifest given by the flag ``name`` found; stop where training would be wasted.
+
+    Raises:
+        ConfigError: characters outside the labels, and the options do not drop them.
+        DataError: no utterance, or none that can be learned from.
+    """
+    if not found.rows:
+        raise DataError(f"{manifest.path}: no utterances", f"check {name}")
+    if found.without_text:
+        counted = f"{len(found.without_text)} of {found.rows} rows have no text, first {found.without_text[0]}"
+        raise DataError(f"{manifest.path}: {counted}", "give each row the key `text`, or take these rows out")
+    if found.unknown:
+        shown = ", ".join(f"{character!r} × {count}" for character, count in found.unknown.most_common(20))
+        message = f"{manifest.path}: characters outside the labels: {shown}"
+        if options.unknown_characters == "fail":
+            raise ConfigError(
+                message, "--unknown-characters drop trains without them; --labels-path and --case change the labels"
+            )
+        print(f"{message}; left out")
+    if len(found.too_long) == found.rows:
+        raise DataError(f"{manifest.path}: no utterance has frames enough for its labels", "check duration and text")
+    if found.too_long:
+        few = ", ".join(found.too_long[:5])
+        print(f"{manifest.path}: {len(found.too_long)} utterances with more labels than frames are left out: {few}")
