@@ -3,10 +3,11 @@
     python benchmarks/manifest_rows.py --rows 10000000 --json benchmarks/results/manifest_rows.json
 
 The manifest is made in a temporary folder (150 bytes a row). Its index is built once; then a fresh process imports all
-it needs and takes the time to the first batch; three such processes, of which the worst counts. Rows are read, not the sound they name. Memory, by the kernel's
-smaps_rollup: the sum of Private_Clean and Private_Dirty over the process and all its children (workers and the server
-that they are forked from) above what the process alone had after its imports. Pages that only workers and server share
-are private to none of them: the sum of proportional shares (Pss), which holds them, stands beside it.
+it needs and takes the time to the first batch; three such processes, of which the worst counts. Rows are read, not the
+sound they name. Memory, by the kernel's smaps_rollup: the sum of Private_Clean and Private_Dirty over the process and
+all its children (workers and the server that they are forked from) above what the process alone had after its imports.
+Pages that only workers and server share are private to none of them: the sum of proportional shares (Pss), which holds
+them, stands beside it.
 """
 
 from __future__ import annotations
