@@ -145,7 +145,7 @@ def test_max_steps_stops_in_mid_epoch(tmp_path):
 
 
 def test_a_monitor_that_validation_does_not_give_is_told_before_training(tmp_path):
-    with pytest.raises(RunError, match="training.monitor: expected one of val/loss; found val/wer"):
+    with pytest.raises(RunError, match=r"training\.monitor: expected one of val/loss; found val/wer"):
         fit(tmp_path, monitor="val/wer")
     assert not (tmp_path / "metrics.jsonl").exists()
 
@@ -159,7 +159,9 @@ def test_validation_uses_the_averaged_weights_and_gives_the_trained_ones_back(tm
     average = state["ema"]["average"][f"net.{name}"]
     assert torch.equal(averaged.modules["net"][0].weight, average)  # and the average is what is saved
     assert not torch.allclose(average, plain.modules["net"][0].weight, atol=1e-4)
-    assert [r["train/loss"] for r in steps(tmp_path / "plain")] == [r["train/loss"] for r in steps(tmp_path / "averaged")]
+    assert [r["train/loss"] for r in steps(tmp_path / "plain")] == [
+        r["train/loss"] for r in steps(tmp_path / "averaged")
+    ]
 
 
 def test_frozen_parts_stay_in_evaluation_mode_after_validation(tmp_path):

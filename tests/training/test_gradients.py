@@ -104,7 +104,10 @@ def test_frozen_parameters_get_no_gradient(processes):
 
 def test_buckets_hold_one_type_each_and_all_gradients_in_order(monkeypatch):
     monkeypatch.setattr("onsei.training.gradients.BUCKET_BYTES", 40)
-    grads = [torch.zeros(n, dtype=t) for n, t in [(4, torch.float32), (8, torch.float32), (2, torch.float32), (3, torch.float64)]]
+    grads = [
+        torch.zeros(n, dtype=t)
+        for n, t in [(4, torch.float32), (8, torch.float32), (2, torch.float32), (3, torch.float64)]
+    ]
     found = list(_buckets(grads))
     assert [len(bucket) for bucket in found] == [2, 1, 1]
     assert [id(g) for bucket in found for g in bucket] == [id(g) for g in grads]

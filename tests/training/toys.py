@@ -17,6 +17,7 @@ from onsei.training.engine import Engine
 from onsei.training.learner import Fault
 from onsei.training.options import Training
 
+ROOT = Path(__file__).parents[2]
 WEIGHTS = torch.tensor([[1.0], [-2.0], [0.5], [3.0]])
 
 
@@ -108,8 +109,9 @@ class Regression:
 class Gan:
     """A generator that learns to give the rows' targets, and a critic; two optimizers in one step."""
 
-    def __init__(self):
+    def __init__(self, die_at=-1):
         torch.manual_seed(5)
+        self.die_at = die_at
         self.generator = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
         self.critic = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 1))
         self.unused = nn.Linear(4, 4)
@@ -121,6 +123,8 @@ class Gan:
         }
 
     def step(self, batch, clock, update):
+        if clock is not None and clock.step == self.die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
         made = self.generator(batch.x)
         real = self.critic(torch.cat([batch.x, batch.y], 1))
         fake = self.critic(torch.cat([batch.x, made.detach()], 1))
@@ -171,15 +175,26 @@ def weights(learner):
     return {f"{n}.{k}": v.clone() for n, m in learner.modules.items() for k, v in m.state_dict().items()}
 
 
+def run_job(job):
+    extra = {"die_at": job["die_at"]} if "die_at" in job else {}
+    learner = LEARNERS[job.get("learner", "regression")](**extra)
+    source = Source(**{k: tuple(v) if isinstance(v, list) else v for k, v in job.get("source", {}).items()})
+    _, learner = fit(Path(job["output_dir"]), learner, source, **job.get("training", {}))
+    if os.environ.get("RANK", "0") == "0":
+        torch.save(weights(learner), Path(job["output_dir"]) / "weights.pt")
+
+
 def main(jobs):
     for job in jobs:
-        training = {**job.get("training", {}), "tracker": tuple(job.get("training", {}).get("tracker", ()))}
-        extra = {"die_at": job["die_at"]} if "die_at" in job else {}
-        learner = LEARNERS[job.get("learner", "regression")](**extra)
-        source = Source(**{k: tuple(v) if isinstance(v, list) else v for k, v in job.get("source", {}).items()})
-        _, learner = fit(Path(job["output_dir"]), learner, source, **training)
-        if os.environ.get("RANK", "0") == "0":
-            torch.save(weights(learner), Path(job["output_dir"]) / "weights.pt")
+        if "die_at" not in job:
+            run_job(job)
+            continue
+        child = os.fork()
+        if not child:
+            run_job(job)
+            os._exit(1)  # it should not have lived
+        _, status = os.waitpid(child, 0)
+        assert os.WTERMSIG(status) == signal.SIGKILL, status
 
 
 if __name__ == "__main__":
