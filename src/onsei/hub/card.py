@@ -36,7 +36,7 @@ def model_card(
         system: the onsei system.
         stage: training stage.
         summary: one or two sentences on what it does.
-        history: as in the model folder (metrics, epochs, steps, seconds, command, data, dates).
+        history: as in the model folder (metrics, epochs, steps, seconds, command, data, started, ended).
         versions: libraries that wrote it.
         labels: meaning of the outputs.
         parameters: how many.
@@ -104,9 +104,11 @@ def _training(past: Mapping[str, Any]) -> str:
             facts.append(f"{past[key]} {unit}")
     if isinstance(past.get("seconds"), (int, float)):
         facts.append(f"{_duration(past['seconds'])} of training")
-    dates = past.get("dates")
+    dates = [str(past[key]) for key in ("started", "ended") if past.get(key)] or list(
+        map(str, _listed(past.get("dates")))
+    )
     if dates:
-        facts.append(_line(" to ".join(map(str, dates.values() if isinstance(dates, Mapping) else _listed(dates)))))
+        facts.append(_line(" to ".join(dates)))
     parts = [", ".join(facts) + "."] if facts else []
     if past.get("command"):
         command = str(past["command"])

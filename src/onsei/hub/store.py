@@ -47,7 +47,7 @@ class ModelFolder:
     labels: tuple[str, ...]
     """What the network's outputs mean, by index; empty where it has none."""
     history: dict[str, Any]
-    """How it was trained, where known: metrics, epochs, steps, seconds, command, data, dates."""
+    """How it was trained, where known: metrics, epochs, steps, seconds, command, data, started, ended."""
     versions: dict[str, str]
     """``onsei``, ``torch`` and ``python`` that wrote it."""
 
