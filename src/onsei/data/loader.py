@@ -97,6 +97,8 @@ class Loader(Generic[Item, Batch]):
         self._context = _context(start_method) if workers else None
         self._plans = _Plans()
         self._stream: DataLoader[Any] | None = None
+        # Held here alone: workers whose last reference is the traceback of an error would take 5 s to end.
+        self._ready: Iterator[Any] = iter(())
         self._turn = 0
 
     def count(self, epoch: int) -> int:
@@ -108,12 +110,13 @@ class Loader(Generic[Item, Batch]):
         self._turn += 1
         turn = self._turn
         plans = ((epoch, rows) for rows in self.sampler.batches(epoch, start, rank, world))
-        stream = map(self._preparer.on_one_thread, plans) if self.workers == 0 else self._from_workers(plans)
+        alone = map(self._preparer.on_one_thread, plans)
+        self._ready = self._from_workers(plans) if self.workers else alone
         while True:
             if turn != self._turn:
                 raise RuntimeError("these batches ended when the loader was asked for others")
             since = time.perf_counter()
-            batch = next(stream, _END)
+            batch = next(self._ready, _END)
             self.waited += time.perf_counter() - since
             if batch is _END:
                 return
@@ -132,7 +135,7 @@ class Loader(Generic[Item, Batch]):
     def close(self) -> None:
         """End the workers; they start again when batches are asked for."""
         self._turn += 1
-        self._stream = None
+        self._stream, self._ready = None, iter(())
 
     def _from_workers(self, plans: Iterator[Plan]) -> Iterator[Any]:
         self._plans.current = plans
