@@ -13,7 +13,8 @@ HISTORY = {
     "seconds": 3725.0,
     "command": "onsei recognition train tiny --epochs 3",
     "data": {"train": "train.jsonl", "test": "test.jsonl"},
-    "dates": ["2026-01-01", "2026-01-02"],
+    "started": "2026-01-01",
+    "ended": "2026-01-02",
 }
 
 
