@@ -147,3 +147,30 @@ def test_masks_wider_than_the_spectrogram_stay_inside() -> None:
 def test_settings_out_of_range_are_refused(wrong: Callable[[], object]) -> None:
     with pytest.raises(AudioError):
         wrong()
+
+
+def test_warping_moves_a_tone_by_the_factor() -> None:
+    spectrogram = torch.zeros(100, 3)
+    spectrogram[40] = 1
+    for factor in (0.8, 1.0, 1.25):
+        warped = augment.warp_frequencies(spectrogram, draw(0), factors=(factor, factor))
+        assert warped.shape == spectrogram.shape
+        assert abs(int(warped[:, 1].argmax()) - 40 / factor) <= 1
+    assert torch.equal(augment.warp_frequencies(spectrogram, draw(0), factors=(1.0, 1.0)), spectrogram)
+    assert augment.warp_frequencies(torch.ones(1, 2), draw(0)).shape == (1, 2)
+
+
+def test_tilt_adds_one_smooth_curve_to_every_frame() -> None:
+    added = augment.tilt(torch.zeros(60, 4), draw(1), spread=0.5)
+    assert torch.equal(added, added[:, :1].expand(60, 4))
+    assert added.diff(dim=0).abs().max() < 0.15
+    assert added.std() > 0.05
+    spreads = torch.stack([augment.tilt(torch.zeros(4, 1), draw(n), spread=0.5) for n in range(400)])
+    assert abs(float(spreads.std()) - 0.5) < 0.05
+
+
+def test_warp_and_tilt_refuse_what_makes_no_sense() -> None:
+    with pytest.raises(AudioError, match="factors"):
+        augment.warp_frequencies(torch.ones(4, 2), draw(0), factors=(0.0, 1.0))
+    with pytest.raises(AudioError, match="tilt"):
+        augment.tilt(torch.ones(4, 2), draw(0), spread=-1)

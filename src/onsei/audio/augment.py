@@ -104,6 +104,34 @@ def mask_times(
     return _masked(spectrogram, generator, -1, min(width, bound), count, fill)
 
 
+def warp_frequencies(spectrogram: Tensor, generator: Generator, *, factors: Range = (0.9, 1.1)) -> Tensor:
+    """Stretch the frequency axis, as a longer or shorter vocal tract would: bin b takes the value of bin b × factor.
+
+    Source: Jaitly and Hinton, Vocal tract length perturbation improves speech recognition, 2013.
+    """
+    low, _ = _ordered("factors", factors)
+    if low <= 0:
+        raise AudioError(f"factors: expected numbers above 0, found {factors}", "1 leaves the voice as it is")
+    bins = spectrogram.shape[-2]
+    places = (torch.arange(bins, device=spectrogram.device) * generator.uniform(*factors)).clamp(max=bins - 1)
+    below = places.long().clamp(max=max(bins - 2, 0))
+    part = (places - below).to(spectrogram.dtype)[:, None]
+    above = (below + 1).clamp(max=bins - 1)
+    return torch.lerp(spectrogram[..., below, :], spectrogram[..., above, :], part)
+
+
+def tilt(spectrogram: Tensor, generator: Generator, *, spread: float = 0.3, knots: int = 4) -> Tensor:
+    """Add a random smooth curve over frequency to a log spectrogram, as another microphone or room would.
+
+    The curve runs through ``knots`` evenly spaced values drawn from a normal distribution of deviation ``spread``.
+    """
+    if spread < 0 or knots < 2:
+        raise AudioError(f"tilt: expected spread from 0 and 2 knots or more, found {spread} and {knots}", "mend it")
+    bins = spectrogram.shape[-2]
+    curve = np.interp(np.linspace(0, knots - 1, bins), np.arange(knots), generator.normal(0, spread, knots))
+    return spectrogram + torch.from_numpy(curve).to(spectrogram)[:, None]
+
+
 def _masked(spectrogram: Tensor, generator: Generator, axis: int, width: int, count: int, fill: float) -> Tensor:
     if width < 0 or count < 0:
         raise AudioError(f"masks: expected width and count from 0, found {width} and {count}", "0 masks nothing")

@@ -81,6 +81,10 @@ class Augment:
     """Lowest ratio of sound to noise, in dB."""
     noise_snr_max: float = 40.0
     """Highest ratio of sound to noise, in dB."""
+    warp: Fraction = 0.0
+    """The frequency axis is stretched by a factor drawn from 1 - warp to 1 + warp, as by another vocal tract."""
+    tilt: NonNegative = 0.0
+    """Spread of a random curve added over frequency, as by another microphone, in deviations of the features."""
     freq_masks: NonNegativeInt = 0
     """Frequency bands blanked in each spectrogram (SpecAugment)."""
     freq_width: PositiveInt = 27

@@ -28,7 +28,7 @@ from onsei.data.sampler import BucketSampler
 from onsei.decoding.ctc import required_frames
 from onsei.errors import DataError
 from onsei.systems.recognition.config import Augment, Data, Features
-from onsei.systems.recognition.data.front import FrontEnd
+from onsei.systems.recognition.data.front import FrontEnd, normalized
 from onsei.systems.recognition.model import output_frames
 from onsei.text.alphabet import Alphabet
 
@@ -98,7 +98,7 @@ class Preparation:
         labels = self.alphabet.encode(text)
         features = torch.from_numpy(np.array(self._features(row, draw)))  # a copy: the cache maps read-only files
         if self.augment is not None:
-            features = _masked(features, self.augment, draw.generator("masks"))
+            features = _altered(features, self.augment, draw.generator("features"))
         frames, needed = output_frames(features.shape[-1]), required_frames(labels)
         if needed > frames and self.augment is None:
             raise DataError(f"{row.id}: {len(labels)} labels need {needed} frames, the sound has {frames}")
@@ -153,7 +153,13 @@ def _changed(
     return samples
 
 
-def _masked(features: Tensor, options: Augment, random: np.random.Generator) -> Tensor:
+def _altered(features: Tensor, options: Augment, random: np.random.Generator) -> Tensor:
+    if options.warp:
+        features = change.warp_frequencies(features, random, factors=(1 - options.warp, 1 + options.warp))
+    if options.tilt:
+        features = change.tilt(features, random, spread=options.tilt)
+    if options.warp or options.tilt:
+        features = normalized(features)
     features = change.mask_frequencies(features, random, width=options.freq_width, count=options.freq_masks)
     return change.mask_times(
         features, random, width=options.time_width, count=options.time_masks, portion=options.time_share
