@@ -96,20 +96,25 @@ class Preparation:
         """
         text = self.alphabet.spoken(row.text or "")
         labels = self.alphabet.encode(text)
-        features = torch.from_numpy(np.array(self._features(row, draw)))  # a copy: the cache maps read-only files
+        features = torch.from_numpy(np.array(self._features(row, draw, labels)))  # a copy: the cache maps files
         if self.augment is not None:
             features = _altered(features, self.augment, draw.generator("features"))
-        frames, needed = output_frames(features.shape[-1]), required_frames(labels)
-        if needed > frames and self.augment is None:
-            raise DataError(f"{row.id}: {len(labels)} labels need {needed} frames, the sound has {frames}")
         return Item(row.id, features, labels, text, row.duration or 0.0)
 
-    def _features(self, row: Row, draw: Draw) -> NDArray[np.float32]:
+    def _features(self, row: Row, draw: Draw, labels: list[int]) -> NDArray[np.float32]:
+        if self.augment is None or not changes_sound(self.augment) or self.features.kind == "precomputed":
+            features = self._unchanged(row)
+            _check_fit(row, labels, features.shape[-1])
+            return features
+        # The sound as it is decides whether the row can be learned: where a draw of the speed makes it too short, its
+        # loss counts nothing in that epoch.
+        sound, rate = self._sound(row), self.features.sample_rate
+        _check_fit(row, labels, self._front.frames(len(sound) / rate))
+        return self._front(_changed(sound, rate, self.augment, draw.generator("sound")))
+
+    def _unchanged(self, row: Row) -> NDArray[np.float32]:
         if row.features is not None or self.features.kind == "precomputed":
             return self._precomputed(row)
-        if self.augment is not None and changes_sound(self.augment):
-            rate = self.features.sample_rate
-            return self._front(_changed(self._sound(row), rate, self.augment, draw.generator("sound")))
         if self.cache is not None:
             return self.cache.get(row, lambda: self._front(self._sound(row)))
         return self._front(self._sound(row))
@@ -131,6 +136,13 @@ class Preparation:
         mean, std = x.mean(1, keepdims=True), x.std(1, keepdims=True)
         scaled: NDArray[np.float32] = (x - mean) / (std + np.float32(1e-5))
         return scaled
+
+
+def _check_fit(row: Row, labels: list[int], frames: int) -> None:
+    needed, found = required_frames(labels), output_frames(frames)
+    if needed > found:
+        mend = "check duration and text"
+        raise DataError(f"{row.id}: {len(labels)} labels need {needed} frames, the sound has {found}", mend)
 
 
 def changes_sound(augment: Augment) -> bool:
