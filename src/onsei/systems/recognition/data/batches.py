@@ -94,7 +94,9 @@ class Preparation:
         Raises:
             AudioError, DataError: the row cannot be used; the run goes on without it.
         """
-        text = self.alphabet.spoken(row.text or "")
+        if row.text is None:
+            raise DataError(f"{row.id}: the row has no text", "give it the key `text`, empty where nothing is said")
+        text = self.alphabet.spoken(row.text)
         labels = self.alphabet.encode(text)
         features = torch.from_numpy(np.array(self._features(row, draw, labels)))  # a copy: the cache maps files
         if self.augment is not None:
