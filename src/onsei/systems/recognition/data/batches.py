@@ -20,6 +20,7 @@ from onsei.audio import augment as change
 from onsei.audio import io
 from onsei.config import to_dict
 from onsei.data.cache import FeatureCache
+from onsei.data.durations import known_durations
 from onsei.data.features import load_features
 from onsei.data.loader import Draw, Fault, Loader
 from onsei.data.manifest import Manifest
@@ -101,7 +102,8 @@ class Preparation:
         features = torch.from_numpy(np.array(self._features(row, draw, labels)))  # a copy: the cache maps files
         if self.augment is not None:
             features = _altered(features, self.augment, draw.generator("features"))
-        return Item(row.id, features, labels, text, row.duration or 0.0)
+        seconds = row.duration or features.shape[-1] * self.features.window_stride
+        return Item(row.id, features, labels, text, seconds)
 
     def _features(self, row: Row, draw: Draw, labels: list[int]) -> NDArray[np.float32]:
         if self.augment is None or not changes_sound(self.augment) or self.features.kind == "precomputed":
@@ -207,7 +209,7 @@ def source(
 ) -> Loader[Item, Batch]:
     """Batches of ``manifest``: shuffled for training, in order of length otherwise."""
     sampler = BucketSampler(
-        manifest.durations,
+        known_durations(manifest),
         batch_seconds=options.batch_seconds,
         batch_size=options.batch_size,
         seed=seed,
