@@ -112,3 +112,40 @@ def test_buckets_hold_one_type_each_and_all_gradients_in_order(monkeypatch):
     assert [len(bucket) for bucket in found] == [2, 1, 1]
     assert [id(g) for bucket in found for g in bucket] == [id(g) for g in grads]
     assert list(_buckets([])) == []
+
+
+@pytest.fixture(name="scaled")
+def fixture_scaled():
+    """Processes with a loss scale, as fp16 has on a GPU."""
+    processes = Processes("cpu")
+    processes.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    return processes
+
+
+def test_a_loss_scale_changes_nothing_but_the_numbers_range(processes, scaled):
+    results = []
+    for one in (processes, scaled):
+        gan = Gan()
+        gradients = Gradients(gan.optimizers, one, max_norm=0.5)
+        gradients.open()
+        gan.step(batch(), None, gradients.take(1.0))
+        results.append((gradients.close(), [p.detach().clone() for p in gan.generator.parameters()]))
+    assert results[0][0].norms == pytest.approx(results[1][0].norms)
+    for a, b in zip(results[0][1], results[1][1], strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_an_overflow_skips_the_step_and_lowers_the_scale(scaled):
+    gan = Gan()
+    gradients = Gradients(gan.optimizers, scaled)
+    gradients.open()
+    gan.step(batch(), None, lambda name, loss: gradients.take(1.0)(name, loss * 1e36))
+    assert gradients.close().skipped
+    assert scaled.scaler.get_scale() == 512.0
+
+
+def test_a_window_without_batches_leaves_the_scale_alone(scaled):
+    gradients = Gradients(Gan().optimizers, scaled)
+    gradients.open()
+    assert not gradients.close().norms
+    assert scaled.scaler.get_scale() == 1024.0

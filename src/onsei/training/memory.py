@@ -41,8 +41,8 @@ class Estimate:
 
     def __str__(self) -> str:
         names = ("weights", "gradients", "optimizers", "activations")
-        parts = ", ".join(f"{name} {_mebibytes(getattr(self, name))}" for name in names)
-        return f"memory per process: {parts}; free {_mebibytes(self.free)}"
+        parts = ", ".join(f"{name} {_readable(getattr(self, name))}" for name in names)
+        return f"memory per process: {parts}; free {_readable(self.free)}"
 
 
 def estimate(learner: Learner, batch: Batch, clock: Clock, processes: Processes) -> Estimate:
@@ -101,7 +101,7 @@ class _SavedBytes:
 
 class _Box:
     def __init__(self, tensor: Tensor) -> None:
-        self.tensor = tensor
+        self.tensor = tensor.detach()  # a node's own output would hold the node, and the graph would never go
 
 
 @contextmanager
@@ -155,5 +155,8 @@ def _bytes(tensors: Iterable[Tensor | nn.Parameter]) -> int:
     return sum(storages.values())
 
 
-def _mebibytes(count: int) -> str:
-    return f"{count / 2**20:.0f} MiB"
+def _readable(count: int) -> str:
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count / 2**10:.1f} KiB"

@@ -46,7 +46,7 @@ class Progress:
     def say(self, text: str) -> None:
         """Print a line that must be seen even in silence."""
         if self._shown:
-            self._console.print(text, markup=False)
+            self._console.print(text, markup=False, highlight=False)
 
     def tell(self, text: str) -> None:
         """Print a line, unless the run is silent."""
