@@ -1,0 +1,25 @@
+"""Every benchmark, one after the other, with its result in benchmarks/results."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+NAMES = ("calibrate", "start", "features", "loading", "manifest_rows", "training", "digits")
+
+
+def main() -> int:
+    missed = []
+    for name in NAMES:
+        print(f"\n== {name}", flush=True)
+        out = HERE / "results" / f"{name}.json"
+        if subprocess.run([sys.executable, str(HERE / f"{name}.py"), "--json", str(out)], check=False).returncode:
+            missed.append(name)
+    print(f"\nbars missed or not measured: {', '.join(missed) or 'none'}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
