@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -200,7 +201,7 @@ def transcribe(options: Transcribe) -> int:
         try:
             result = runner(Request(audio))
         except AudioError as error:
-            print(f"onsei: {error}", flush=True)
+            print(f"onsei: {error}", file=sys.stderr, flush=True)
             failed += 1
             continue
         text = formatted(result, audio, options)
