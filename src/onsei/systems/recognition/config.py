@@ -225,6 +225,8 @@ class Transcribe:
     """With `json`: also the time of every character."""
     output_dir: Path | None = None
     """Write one file a recording here instead of printing."""
+    force: bool = False
+    """Overwrite transcripts that are there."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1` or `mps`."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"

@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from onsei.audio import io
 from onsei.config import from_dict, to_dict
+from onsei.data.manifest import refuse_existing
 from onsei.decoding.ctc import Path as LabelPath
 from onsei.decoding.ctc import greedy
 from onsei.errors import AudioError, ConfigError
@@ -195,9 +196,10 @@ def transcribe(options: Transcribe) -> int:
     """Print or write the transcripts of sound files; a file that cannot be read is named and the others go on."""
     if not options.audio:
         raise ConfigError("no sound files given", "onsei recognition transcribe MODEL AUDIO…")
+    targets = _targets(options)
     runner = Transcriber.load(options.model, options.device, options.dtype)
     failed = 0
-    for audio in options.audio:
+    for audio, target in zip(options.audio, targets, strict=True):
         try:
             result = runner(Request(audio))
         except AudioError as error:
@@ -205,12 +207,28 @@ def transcribe(options: Transcribe) -> int:
             failed += 1
             continue
         text = formatted(result, audio, options)
-        if options.output_dir is None:
+        if target is None:
             print(text, flush=True)
         else:
-            suffix = "txt" if options.format == "text" else options.format
-            write_text(options.output_dir / f"{audio.stem}.{suffix}", text + "\n")
+            write_text(target, text + "\n")
     return 2 if failed else 0
+
+
+def _targets(options: Transcribe) -> list[Path] | list[None]:
+    """The file of each transcript; None where they are printed. Faults are found before the work."""
+    if options.output_dir is None:
+        if options.format in ("srt", "vtt") and len(options.audio) > 1:
+            raise ConfigError(f"subtitles of {len(options.audio)} recordings do not fit one page", "give --output-dir")
+        return [None] * len(options.audio)
+    suffix = "txt" if options.format == "text" else options.format
+    targets = [options.output_dir / f"{audio.stem}.{suffix}" for audio in options.audio]
+    first: dict[Path, Path] = {}
+    for audio, target in zip(options.audio, targets, strict=True):
+        other = first.setdefault(target, audio)
+        if other is not audio:
+            raise ConfigError(f"{other} and {audio}: both would be written to {target}", "write them to two folders")
+    refuse_existing(targets, options.force)
+    return targets
 
 
 def formatted(result: Transcript, audio: Path, options: Transcribe) -> str:
@@ -221,7 +239,8 @@ def formatted(result: Transcript, audio: Path, options: Transcribe) -> str:
             del values["characters"]
         return json.dumps(values, ensure_ascii=False)
     if options.format == "text":
-        return result.text if len(options.audio) == 1 else f"{audio}\t{result.text}"
+        named = len(options.audio) > 1 and options.output_dir is None
+        return f"{audio}\t{result.text}" if named else result.text
     return subtitles(result, options.format)
 
 
