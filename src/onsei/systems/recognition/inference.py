@@ -148,8 +148,8 @@ class Transcriber:
         characters = tuple(
             Span(
                 self.alphabet.labels[label],
-                round(start + begin * frame, 3),
-                round(start + min(end * frame, duration), 3),
+                round(start + float(begin) * frame, 3),
+                round(start + min(float(end) * frame, duration), 3),
                 round(min(float(confidence), 1.0), 4),
             )
             for label, begin, end, confidence in zip(path.labels, path.starts, path.ends, path.confidences, strict=True)
