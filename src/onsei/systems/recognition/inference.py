@@ -78,8 +78,7 @@ class Transcriber:
 
     def __call__(self, request: Request) -> Transcript:
         """Write down one sound of any length."""
-        *_, whole = self.stream(request)
-        return whole
+        return joined([self.hear([samples], [start])[0] for start, samples in self._chunks(request)])
 
     def batch(self, requests: Sequence[Request]) -> list[Transcript]:
         """Write down many sounds, each as it would be alone; sounds of like length share the network's batches."""
