@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any, Self
 
@@ -254,10 +255,11 @@ def subtitles(result: Transcript, kind: str) -> str:
         else:
             lines.append([word])
     mark = "," if kind == "srt" else "."
-    cues = [
-        f"{_clock(line[0].start, mark)} --> {_clock(line[-1].end, mark)}\n{' '.join(w.text for w in line)}"
-        for line in lines
-    ]
+    cues = []
+    for line in lines:
+        text = " ".join(word.text for word in line)
+        shown = escape(text, quote=False) if kind == "vtt" else text  # WebVTT has tags, SRT has none
+        cues.append(f"{_clock(line[0].start, mark)} --> {_clock(line[-1].end, mark)}\n{shown}")
     if kind == "srt":
         cues = [f"{number}\n{cue}" for number, cue in enumerate(cues, 1)]
     return "\n\n".join(["WEBVTT", *cues] if kind == "vtt" else cues)
