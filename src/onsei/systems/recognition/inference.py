@@ -20,7 +20,7 @@ from onsei.config import from_dict, to_dict
 from onsei.data.manifest import refuse_existing
 from onsei.decoding.ctc import Path as LabelPath
 from onsei.decoding.ctc import greedy
-from onsei.errors import AudioError, ConfigError
+from onsei.errors import AudioError, ConfigError, ModelError
 from onsei.hub import store
 from onsei.nn.device import pick_device, pick_dtype
 from onsei.paths import write_text
@@ -70,6 +70,9 @@ class Transcriber:
     def load(cls, folder: Path | str, device: str = "auto", dtype: str = "float32") -> Self:
         """Open a model folder. See ``system.Runner``."""
         saved = store.open(folder, system="recognition")
+        missing = [name for name in ("features", "model", "case", "units") if name not in saved.config]
+        if missing:
+            raise ModelError(f"{folder}/onsei.json: config lacks {', '.join(missing)}", "copy the whole folder again")
         features = from_dict(Features, saved.config["features"], source=f"{folder}/onsei.json")
         alphabet = Alphabet(saved.labels, saved.config["case"], saved.config["units"])
         options = from_dict(Model, saved.config["model"], source=f"{folder}/onsei.json")
