@@ -19,7 +19,7 @@ from onsei.config import to_dict
 from onsei.data.features import load_features
 from onsei.data.manifest import Manifest
 from onsei.decoding.ctc import greedy
-from onsei.errors import DataError
+from onsei.errors import DataError, RunError
 from onsei.hub import store
 from onsei.metrics.wer import char_errors, word_errors
 from onsei.systems.recognition.config import Features, Train
@@ -70,11 +70,21 @@ class CTCLearner:
         return {"loss": torch.stack([total.cpu(), torch.tensor(float(batch.size))]), **rates}
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing beside network and optimizer."""
-        return {}
+        """What the network's outputs mean."""
+        return {"labels": list(self.alphabet.labels)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Nothing to take back."""
+        """Check that the labels are those that the network was trained on.
+
+        Raises:
+            RunError: they are others, or stand in another order.
+        """
+        saved, here = state.get("labels"), list(self.alphabet.labels)
+        if saved != here:
+            raise RunError(
+                f"labels: the checkpoint was trained on {saved}, this run has {here}",
+                "continue with the labels in that run's config.yaml, or start a new run",
+            )
 
 
 def _ctc(logits: Tensor, lengths: Tensor, batch: Batch) -> Tensor:
