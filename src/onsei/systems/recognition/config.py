@@ -197,6 +197,8 @@ class Evaluate:
     """Write the numbers to this file as one flat JSON object; rates in percent."""
     table: Path | None = None
     """Write one JSON line an utterance: reference, hypothesis, errors, times."""
+    unknown_characters: Literal["fail", "drop"] = "drop"
+    """What to do when transcripts hold characters outside the labels: stop, or count them and score without them."""
     verbose: bool = False
     """Print every utterance, not just the worst."""
     batch_size: PositiveInt = 20

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,13 @@ from rich.table import Table
 from onsei.config import from_dict
 from onsei.data.loader import Fault
 from onsei.data.manifest import Manifest
-from onsei.errors import DataError
+from onsei.errors import ConfigError, DataError
 from onsei.metrics.wer import ErrorCounts, char_errors, word_errors
 from onsei.paths import write_text
 from onsei.systems.recognition.config import Data, Evaluate
-from onsei.systems.recognition.data import Preparation, source
+from onsei.systems.recognition.data import Preparation, source, told
 from onsei.systems.recognition.inference import Transcriber
+from onsei.text.alphabet import Alphabet
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Evaluation:
     faults: tuple[Fault, ...]
     elapsed: float
     """Seconds that reading, network and decoding took together."""
+    unknown: Counter[str] = field(default_factory=Counter)
+    """Characters (or words) of the transcripts that are outside the labels: left out of the references."""
 
     def numbers(self) -> dict[str, float]:
         """One flat object: rates in percent, times in seconds, counts."""
@@ -65,6 +70,7 @@ class Evaluation:
             "words": words.reference,
             "utterances": len(self.utterances),
             "unreadable": len(self.faults),
+            "unknown_characters": self.unknown.total(),
             "audio_seconds": heard,
             "real_time_factor": self.elapsed / heard if heard else 0.0,
         }
@@ -93,7 +99,17 @@ def measure(
             heard = " ".join(runner.alphabet.decode(path.labels.tolist()).split())
             confidence = float(path.confidences.mean()) if len(path.confidences) else 0.0
             utterances.append(_compared(id_, reference, heard, confidence, seconds))
-    return Evaluation(tuple(utterances), tuple(faults), time.perf_counter() - began)
+    elapsed = time.perf_counter() - began
+    return Evaluation(tuple(utterances), tuple(faults), elapsed, unknown_in(manifest, runner.alphabet))
+
+
+def unknown_in(manifest: Manifest, alphabet: Alphabet) -> Counter[str]:
+    """How often each character (or word) outside the alphabet occurs in the manifest's transcripts."""
+    counts: Counter[str] = Counter()
+    for number in range(len(manifest)):
+        with suppress(DataError):  # a broken line is a fault, counted where it is heard
+            counts.update(alphabet.unknown([manifest[number].text or ""]))
+    return counts
 
 
 def _compared(id_: str, reference: str, heard: str, confidence: float, seconds: float) -> Utterance:
@@ -115,6 +131,8 @@ def evaluate(options: Evaluate) -> None:
     if not len(manifest):
         raise DataError(f"{options.test_manifest}: no utterances", "check --test-manifest")
     runner = Transcriber.load(options.model, options.device, options.dtype)
+    if options.unknown_characters == "fail" and (unknown := unknown_in(manifest, runner.alphabet)):
+        raise ConfigError(told(manifest.path, unknown), "--unknown-characters drop scores without them")
     batches = from_dict(Data, {"batch_size": options.batch_size, "batch_seconds": options.batch_seconds})
     result = measure(runner, manifest, batches, workers=options.num_workers, progress=True)
     if not result.utterances:
@@ -129,6 +147,8 @@ def evaluate(options: Evaluate) -> None:
     shown = result.utterances if options.verbose else result.worst(10)
     if shown:
         console.print(_utterances(shown, "utterances" if options.verbose else "worst utterances"))
+    if result.unknown:
+        console.print(f"{told(manifest.path, result.unknown)}; left out", markup=False, highlight=False)
     for fault in result.faults:
         console.print(f"not read: {fault.id}: {fault.reason}", markup=False, highlight=False)
     if options.json is not None:

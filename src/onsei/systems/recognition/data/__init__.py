@@ -2,6 +2,18 @@
 
 from onsei.systems.recognition.data.batches import Batch, Item, Preparation, cache_for, collate, source
 from onsei.systems.recognition.data.front import FrontEnd
-from onsei.systems.recognition.data.survey import Survey, accept, survey
+from onsei.systems.recognition.data.survey import Survey, accept, survey, told
 
-__all__ = ["Batch", "FrontEnd", "Item", "Preparation", "Survey", "accept", "cache_for", "collate", "source", "survey"]
+__all__ = [
+    "Batch",
+    "FrontEnd",
+    "Item",
+    "Preparation",
+    "Survey",
+    "accept",
+    "cache_for",
+    "collate",
+    "source",
+    "survey",
+    "told",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from onsei.data.manifest import Manifest
 from onsei.data.row import Row
@@ -45,6 +46,12 @@ def survey(rows: Iterable[Row], alphabet: Alphabet, features: Features) -> Surve
     return Survey(count, seconds / 3600, tuple(without_text), unknown, tuple(too_long))
 
 
+def told(path: Path, unknown: Counter[str]) -> str:
+    """Which characters of a manifest are outside the labels, and how often; the most frequent first."""
+    shown = ", ".join(f"{character!r} × {count}" for character, count in unknown.most_common(20))
+    return f"{path}: characters outside the labels: {shown}"
+
+
 def accept(name: str, manifest: Manifest, found: Survey, options: Data) -> None:
     """Say what the survey of the manifest given by the flag ``name`` found; stop where training would be wasted.
 
@@ -58,8 +65,7 @@ def accept(name: str, manifest: Manifest, found: Survey, options: Data) -> None:
         counted = f"{len(found.without_text)} of {found.rows} rows have no text, first {found.without_text[0]}"
         raise DataError(f"{manifest.path}: {counted}", "give each row the key `text`, or take these rows out")
     if found.unknown:
-        shown = ", ".join(f"{character!r} × {count}" for character, count in found.unknown.most_common(20))
-        message = f"{manifest.path}: characters outside the labels: {shown}"
+        message = told(manifest.path, found.unknown)
         if options.unknown_characters == "fail":
             raise ConfigError(
                 message, "--unknown-characters drop trains without them; --labels-path and --case change the labels"
