@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,14 +153,19 @@ def evaluate(options: Evaluate) -> None:
     for fault in result.faults:
         console.print(f"not read: {fault.id}: {fault.reason}", markup=False, highlight=False)
     if options.json is not None:
-        write_text(options.json, json.dumps(numbers, indent=1) + "\n")
+        write_text(options.json, json.dumps(_finite(numbers), indent=1) + "\n")
     if options.table is not None:
         write_table(options.table, result.utterances)
 
 
 def write_table(path: Path, utterances: Sequence[Utterance]) -> None:
     """Write one JSON line an utterance."""
-    write_text(path, "".join(json.dumps(_row(u), ensure_ascii=False) + "\n" for u in utterances))
+    write_text(path, "".join(json.dumps(_finite(_row(u)), ensure_ascii=False) + "\n" for u in utterances))
+
+
+def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN: the rate of an utterance without a reference becomes null."""
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
 
 
 def _row(u: Utterance) -> dict[str, Any]:
