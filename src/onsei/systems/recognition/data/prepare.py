@@ -12,7 +12,7 @@ from rich.progress import track
 
 from onsei.audio import io
 from onsei.data import manifest
-from onsei.data.row import Row
+from onsei.data.row import Row, resolve_path
 from onsei.errors import AudioError, DataError
 from onsei.systems.recognition.config import Prepare
 
@@ -54,13 +54,15 @@ def prepare(options: Prepare) -> None:
 
 def _from_csv(path: Path) -> Iterator[tuple[Path, Path]]:
     try:
-        lines = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError) as error:
+        lines = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines(), skipinitialspace=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read: {error}", "give a CSV file of `audio path,text path` rows") from None
     for number, line in enumerate(lines, 1):
+        if not line:
+            continue
         if len(line) != 2:
             raise DataError(f"{path}, line {number}: expected `audio path,text path`, found {len(line)} columns")
-        yield path.parent / line[0].strip(), path.parent / line[1].strip()
+        yield resolve_path(line[0].strip(), path.parent), resolve_path(line[1].strip(), path.parent)
 
 
 def _from_folder(folder: Path) -> Iterator[tuple[Path, Path]]:
@@ -81,6 +83,8 @@ def _row(sound: Path, text: Path, options: Prepare) -> Row:
         raise DataError(f"{sound}: no transcript {text.name}") from None
     except UnicodeDecodeError:
         raise DataError(f"{text}: not UTF-8 text") from None
+    except (OSError, ValueError) as error:  # a folder, no right to read, a NUL in the name
+        raise DataError(f"{text}: cannot be read: {error}") from None
     if not words:
         raise DataError(f"{text}: empty transcript")
     return Row(id=sound.stem, audio=sound.resolve(), duration=round(header.duration, 4), text=words)
