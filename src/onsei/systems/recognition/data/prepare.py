@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -95,9 +96,13 @@ def _fits(seconds: float, options: Prepare) -> bool:
 
 
 def _named_apart(rows: Sequence[Row]) -> list[Row]:
-    seen: dict[str, int] = {}
+    taken = {row.id for row in rows}
+    seen: set[str] = set()
     apart = []
     for row in rows:
-        seen[row.id] = seen.get(row.id, 0) + 1
-        apart.append(row if seen[row.id] == 1 else replace(row, id=f"{row.id}-{seen[row.id]}"))
+        names = chain([row.id] if row.id not in seen else [], (f"{row.id}-{n}" for n in count(2)))
+        name = next(name for name in names if name == row.id or name not in taken)
+        seen.add(name)
+        taken.add(name)
+        apart.append(replace(row, id=name))
     return apart
