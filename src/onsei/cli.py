@@ -61,12 +61,18 @@ def main(args: Sequence[str] | None = None) -> int:
             raise
         print(f"onsei: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("onsei: interrupted", file=sys.stderr)
-        return 130
     except BrokenPipeError:  # the reader (`| head`) has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        if os.environ.get("ONSEI_DEBUG") or error.strerror is None:
+            raise
+        place = error.filename2 or error.filename
+        print(f"onsei: {f'{place}: ' if place else ''}{error.strerror}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("onsei: interrupted", file=sys.stderr)
+        return 130
 
 
 def _dispatch(args: list[str]) -> int:
