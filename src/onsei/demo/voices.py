@@ -46,7 +46,7 @@ TRAINING = (
 )
 """Sixteen speakers in seven accents, of women and men."""
 
-HELD_OUT = Voice("lancaster-woman", "en-gb-x-gbclan+f1", 50, 180)
+HELD_OUT = Voice("lancaster-andy", "en-gb-x-gbclan+Andy", 50, 170)
 """The speaker of the test: neither its accent nor its timbre is in training."""
 
 
