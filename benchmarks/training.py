@@ -9,6 +9,7 @@ which part of each step was spent waiting. The first two steps, when the worker 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
@@ -41,7 +42,7 @@ def main() -> int:
         lines = (Path(name) / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     steps = [row for row in map(json.loads, lines) if "data_wait" in row][2:]
     seconds = steps[-1]["seconds"] - steps[0]["seconds"]
-    times = [after["seconds"] - before["seconds"] for before, after in zip(steps, steps[1:], strict=False)]
+    times = [after["seconds"] - before["seconds"] for before, after in itertools.pairwise(steps)]
     waited = sum(row["data_wait"] * time for row, time in zip(steps[1:], times, strict=True))
     share = waited / seconds
     print(f"waited {share:.2%} of {seconds:.1f} s over {len(times)} steps; bar {'held' if share <= BAR else 'MISSED'}")
