@@ -2,9 +2,9 @@
 
     python benchmarks/calibrate.py [--json FILE]
 
-Bars in minutes are meant for a quiet machine with two Zen 4 cores. Its times are not known: REFERENCE was measured on
-two such cores that other work shared (load about 4), so it is too slow, most of all for two threads, which had no second
-core to themselves. Quote the quotient of two runs, not the milliseconds.
+Bars in minutes are meant for a quiet machine with two Zen 4 cores, whose times are not known. REFERENCE is of two cores
+of another kind (AMD EPYC, family 26) that other work shared (load about 4): too slow for that kind, most of all with
+two threads, which had no second core to themselves. Quote the quotient of two runs, not the milliseconds.
 """
 
 from __future__ import annotations
