@@ -1,15 +1,20 @@
 """What breaks in the middle of a run is told with its mend."""
 
 import errno
+import itertools
+import os
+import signal
 from pathlib import Path
 
 import pytest
 import torch
 
 from onsei.errors import RunError
+from onsei.training.checkpoint import list_folders
 from onsei.training.failures import describe_batch, explained
 from onsei.training.journal import Journal
-from tests.training.toys import Batch, Regression, Source, fit
+from onsei.training.signals import watched
+from tests.training.toys import Batch, Regression, Source, fit, metrics
 
 MESSAGES = [
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."),
@@ -51,6 +56,45 @@ def test_a_dead_loader_process_is_told(tmp_path):
     with pytest.raises(RunError, match=r"process that loads data died with 0 loader processes.*4711") as caught:
         fit(tmp_path, train=Dying())
     assert "lower --num-workers" in caught.value.mend
+
+
+def test_a_loader_process_that_obeys_a_request_to_stop_before_the_run_does_is_no_failure(tmp_path):
+    """A launcher signals the whole process group."""
+
+    class Obedient(Source):
+        def batches(self, epoch, start=0, rank=0, world=1):
+            yield from itertools.islice(super().batches(epoch, start, rank, world), 2)
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise RuntimeError("DataLoader worker (pid(s) 4711) exited unexpectedly")
+
+    with pytest.raises(SystemExit) as caught:
+        fit(tmp_path / "a", train=Obedient())
+    assert caught.value.code == 143
+    assert [p.name for p in list_folders(tmp_path / "a")] == ["step-00000002"]
+
+    class Later(Obedient):
+        """As the validation's loader: the first call is the rehearsal's."""
+
+        def batches(self, epoch, start=0, rank=0, world=1):
+            self.workers += 1
+            return (Obedient if self.workers == 2 else Source).batches(self, epoch, start, rank, world)
+
+    with pytest.raises(SystemExit):
+        fit(tmp_path / "b", val=Later(rows=12, seed=7))
+    assert [p.name for p in list_folders(tmp_path / "b")] == ["step-00000007"]
+    assert not any("val/loss" in row for row in metrics(tmp_path / "b"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_interrupt_is_obeyed_at_once_and_a_second_termination_is_not(number):
+    with watched() as flag:
+        os.kill(os.getpid(), number)
+        assert flag.signal_number == number
+        if number == signal.SIGINT:
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), number)
+        else:
+            os.kill(os.getpid(), number)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("shape mismatch"), OSError(errno.ENOENT, "gone"), KeyError("x")])

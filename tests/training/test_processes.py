@@ -102,3 +102,10 @@ def test_alone_every_agreement_is_a_matter_of_course():
     assert processes.from_first(lambda: 3) == 3
     with pytest.raises(RunError, match="no"):
         processes.from_first(lambda: (_ for _ in ()).throw(RunError("no")))
+
+
+def test_a_process_that_does_not_find_the_others_does_not_train_alone(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr("onsei.training.processes.Accelerator", lambda **_: type("Alone", (), {"num_processes": 1})())
+    with pytest.raises(RunError, match="2 processes were launched, but this one knows of 1"):
+        Processes("cpu")

@@ -11,9 +11,32 @@ import torch
 from torch import Tensor
 
 from onsei.errors import OnseiError, RunError
+from onsei.training.learner import Batch
+from onsei.training.signals import StopFlag
 
 _MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "alloc_cpu.cpp")
 _WORKER = ("DataLoader worker", "exited unexpectedly")
+
+
+class LoaderDiedError(RunError):
+    """A process that loads data is gone."""
+
+
+def next_batch(batches: Iterator[Batch], source: Any, flag: StopFlag) -> Batch | None:
+    """The next batch of ``source``; None at the end, or where the run is asked to stop.
+
+    A launcher sends the request to stop to loader processes too, and these obey at once.
+
+    Raises:
+        RunError: see ``explained``.
+    """
+    try:
+        with explained(source):
+            return next(batches, None)
+    except LoaderDiedError:
+        if flag.signal_number:
+            return None
+        raise
 
 
 @contextmanager
@@ -36,7 +59,7 @@ def explained(source: Any = None, batch: Any = None) -> Iterator[None]:
         if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(sign in text for sign in _MEMORY):
             raise _out_of_memory(source, batch, text) from error
         if all(sign in text for sign in _WORKER):
-            raise RunError(
+            raise LoaderDiedError(
                 f"a process that loads data died{_workers(source)}: {text.splitlines()[0]}",
                 "most often memory ran out: lower --num-workers, then --batch-seconds or --batch-size; "
                 "with --num-workers 0 the cause shows itself",

@@ -94,7 +94,17 @@ def _accelerator(device: str, precision: str) -> Accelerator:
     # Accelerate keeps one state a process; a later run here may want another device or precision.
     AcceleratorState._reset_state(reset_partial_state=True)
     mixed = {"fp32": "no"}.get(precision, precision)
+    launched = int(os.environ.get("WORLD_SIZE", "1"))
+    on_cpu = device == "cpu" or (
+        launched > 1 and not there["cuda"]
+    )  # else Accelerate takes each process for the only one
     try:
-        return Accelerator(cpu=device == "cpu", mixed_precision=mixed)
+        accelerator = Accelerator(cpu=on_cpu, mixed_precision=mixed)
     except ValueError as error:
         raise RunError(f"precision {precision} on {device}: {error}", "choose --precision fp32") from error
+    if accelerator.num_processes != launched:
+        raise RunError(
+            f"{launched} processes were launched, but this one knows of {accelerator.num_processes}",
+            "start with `torchrun --nproc-per-node N -m onsei …`",
+        )
+    return accelerator

@@ -14,7 +14,7 @@ from onsei.errors import RunError
 from onsei.training import checkpoint as checkpoints
 from onsei.training import resume
 from onsei.training.clock import Standing
-from onsei.training.failures import explained
+from onsei.training.failures import explained, next_batch
 from onsei.training.learner import Batch, BatchSource, HasLargest
 from onsei.training.options import Training
 from onsei.training.profiling import profiled
@@ -201,8 +201,9 @@ class Run:
         places = range(first + self._processes.rank, min(first + self._stride, count), self._processes.world)
         batches = []
         for place in places:
-            with explained(self._train):
-                batch = next(source, None)
+            batch = next_batch(source, self._train, self._flag)
+            if batch is None and self._flag.signal_number:
+                break
             if batch is None:
                 epoch = self.standing.epoch + 1
                 raise RunError(f"epoch {epoch}: {count} batches were announced, but number {place} did not come")

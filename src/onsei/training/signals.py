@@ -25,7 +25,10 @@ class StopFlag:
 
 @contextmanager
 def watched() -> Iterator[StopFlag]:
-    """Note SIGTERM and SIGINT within the context. A second one has its usual effect, at once."""
+    """Note SIGTERM and SIGINT within the context. A second SIGINT (Ctrl-C twice) has its usual effect, at once.
+
+    A second SIGTERM has none: under a job scheduler, both it and the launcher may send one.
+    """
     flag = StopFlag()
     if threading.current_thread() is not threading.main_thread():  # Python lets only the main thread watch
         yield flag
@@ -37,8 +40,9 @@ def watched() -> Iterator[StopFlag]:
             signal.signal(number, handler)
 
     def note(number: int, frame: FrameType | None) -> None:
+        if flag.signal_number == number == signal.SIGINT:
+            raise KeyboardInterrupt
         flag.signal_number = number
-        restore()
 
     for number in before:
         signal.signal(number, note)

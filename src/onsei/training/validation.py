@@ -9,9 +9,10 @@ from torch import Tensor
 
 from onsei.errors import RunError
 from onsei.training.clock import Standing, derive_seed
-from onsei.training.failures import explained
+from onsei.training.failures import explained, next_batch
 from onsei.training.learner import BatchSource, Clock, Fault
 from onsei.training.options import Training
+from onsei.training.processes import Processes
 from onsei.training.signals import StopFlag, StoppedError
 from onsei.training.trainee import Trainee
 
@@ -33,10 +34,8 @@ def validate(
     batches = source.batches(0, 0, processes.rank, processes.world)
     with trainee.validating():
         for first in range(0, source.count(0), processes.world):
-            if signal_number := max(processes.gather(flag.signal_number)):
-                raise StoppedError(signal_number)
-            with explained(source):
-                batch = next(batches, None)
+            _obey(flag, processes)
+            batch = next_batch(batches, source, flag)
             if batch is None:
                 continue
             faults.extend(batch.faults)
@@ -44,6 +43,7 @@ def validate(
                 clock = _clock(standing, seed, first + processes.rank)
                 with explained(source, batch):
                     _add(totals, read_sums(trainee.check(batch, clock)))
+    _obey(flag, processes)
     merged: dict[str, tuple[float, float]] = {}
     everyone = processes.gather((totals, faults))
     for part, _ in everyone:
@@ -80,6 +80,11 @@ def read_sums(values: Mapping[str, Tensor]) -> dict[str, tuple[float, float]]:
         total, count = value.tolist()
         sums[name] = (float(total), float(count))
     return sums
+
+
+def _obey(flag: StopFlag, processes: Processes) -> None:
+    if signal_number := max(processes.gather(flag.signal_number)):
+        raise StoppedError(signal_number)
 
 
 def _clock(standing: Standing, seed: int, place: int) -> Clock:
