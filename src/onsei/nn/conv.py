@@ -5,8 +5,11 @@ B batch, C channels, D frequency bins, T frames.
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv2d, pad
 
 from onsei.nn.masks import length_mask
 
@@ -34,7 +37,7 @@ class MaskedConv(nn.Module):
             x = x * mask[:, None, None]
         for layer in self.seq_module:
             if isinstance(layer, nn.Conv2d):
-                x = layer(x)
+                x = _conv(layer, x)
                 lengths = conv_lengths(lengths, layer)
                 mask = length_mask(lengths, x.size(-1), x.device)
             elif isinstance(layer, nn.BatchNorm2d) and self.training and not self.count_padding:
@@ -43,6 +46,18 @@ class MaskedConv(nn.Module):
                 x = layer(x)
             x = x * mask[:, None, None]
         return x, lengths
+
+
+def _conv(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """``conv`` of x, (B, C, D, T). Few bins are padded by hand: on CPUs torch's backward pass through a kernel about
+    twice as long as D, whose padding it makes itself, writes outside its memory and crashes.
+    """
+    above, aside = cast(tuple[int, int], conv.padding)
+    if x.size(2) > conv.kernel_size[0] or not above:
+        y: Tensor = conv(x)
+        return y
+    padded = pad(x, (0, 0, above, above))
+    return conv2d(padded, conv.weight, conv.bias, conv.stride, (0, aside), conv.dilation, conv.groups)
 
 
 def conv_lengths(lengths: Tensor, conv: nn.Conv2d) -> Tensor:
