@@ -187,7 +187,8 @@ def quietest(samples: NDArray[np.float32], rate: int) -> int:
     """Where in the last seconds of samples, (T,), it is quietest over 0.2 s: a sample number."""
     width = rate // 5
     tail = max(len(samples) - int(_QUIET * rate), len(samples) // 2)
-    power = np.convolve(samples[tail:].astype(np.float64) ** 2, np.ones(width), "valid")
+    energy = np.concatenate([[0.0], np.cumsum(samples[tail:].astype(np.float64) ** 2)])
+    power = energy[width:] - energy[:-width]
     return tail + int(power.argmin()) + width // 2
 
 
