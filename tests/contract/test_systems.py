@@ -3,6 +3,9 @@
 import dataclasses
 import io
 import json
+import os
+import subprocess
+import sys
 import typing
 from contextlib import redirect_stdout
 from dataclasses import replace
@@ -90,6 +93,19 @@ def test_resume_is_the_straight_run_bit_for_bit(example, train, tmp_path):
     assert [row for row in ours if "val/loss" not in row] == [row for row in theirs if "val/loss" not in row]
     assert ours[-1] == theirs[-1]  # the last validation: a function of every weight
     assert "val/loss" in ours[-1]
+
+
+def test_two_processes_share_the_batches_and_write_once(system, example, tmp_path):
+    options = shortened(example.train, tmp_path / "run", max_steps=4, device="auto")
+    recipe = tmp_path / "options.yaml"
+    recipe.write_text(config.to_yaml(options), encoding="utf-8")
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "onsei"]
+    command = [*launch, system.name, next(iter(system.stages)), str(recipe)]
+    done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    steps = [row["step"] for row in values(tmp_path / "run") if "val/loss" not in row]
+    assert steps == [1, 2, 3, 4]
+    assert onsei.load(tmp_path / "run")(example.requests[0])
 
 
 def test_a_folder_that_holds_a_run_is_not_overwritten(example, train, model):
