@@ -174,3 +174,13 @@ def test_warp_and_tilt_refuse_what_makes_no_sense() -> None:
         augment.warp_frequencies(torch.ones(4, 2), draw(0), factors=(0.0, 1.0))
     with pytest.raises(AudioError, match="tilt"):
         augment.tilt(torch.ones(4, 2), draw(0), spread=-1)
+
+
+def test_stretching_time_keeps_the_bins_and_moves_the_moment() -> None:
+    spectrogram = torch.zeros(3, 100)
+    spectrogram[:, 60] = 1
+    for factor in (0.5, 1.0, 2.0):
+        stretched = augment.stretch_time(spectrogram, draw(0), factors=(factor, factor))
+        assert stretched.shape == (3, round(100 / factor))
+        assert abs(int(stretched[1].argmax()) - 60 / factor) <= 2
+    assert augment.stretch_time(torch.ones(2, 1), draw(0)).shape == (2, 1)

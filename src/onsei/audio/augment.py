@@ -113,11 +113,18 @@ def warp_frequencies(spectrogram: Tensor, generator: Generator, *, factors: Rang
     if low <= 0:
         raise AudioError(f"factors: expected numbers above 0, found {factors}", "1 leaves the voice as it is")
     bins = spectrogram.shape[-2]
-    places = (torch.arange(bins, device=spectrogram.device) * generator.uniform(*factors)).clamp(max=bins - 1)
-    below = places.long().clamp(max=max(bins - 2, 0))
-    part = (places - below).to(spectrogram.dtype)[:, None]
-    above = (below + 1).clamp(max=bins - 1)
-    return torch.lerp(spectrogram[..., below, :], spectrogram[..., above, :], part)
+    places = torch.arange(bins, device=spectrogram.device) * generator.uniform(*factors)
+    return _between(spectrogram.transpose(-1, -2), places).transpose(-1, -2)
+
+
+def stretch_time(spectrogram: Tensor, generator: Generator, *, factors: Range = (0.8, 1.25)) -> Tensor:
+    """Say it faster (factor above 1) or slower at the same pitch: the number of frames is divided by the factor."""
+    low, _ = _ordered("factors", factors)
+    if low <= 0:
+        raise AudioError(f"factors: expected numbers above 0, found {factors}", "1 leaves the tempo as it is")
+    frames = spectrogram.shape[-1]
+    count = max(1, round(frames / generator.uniform(*factors)))
+    return _between(spectrogram, torch.linspace(0, frames - 1, count, device=spectrogram.device))
 
 
 def tilt(spectrogram: Tensor, generator: Generator, *, spread: float = 0.3, knots: int = 4) -> Tensor:
@@ -130,6 +137,15 @@ def tilt(spectrogram: Tensor, generator: Generator, *, spread: float = 0.3, knot
     bins = spectrogram.shape[-2]
     curve = np.interp(np.linspace(0, knots - 1, bins), np.arange(knots), generator.normal(0, spread, knots))
     return spectrogram + torch.from_numpy(curve).to(spectrogram)[:, None]
+
+
+def _between(values: Tensor, places: Tensor) -> Tensor:
+    """``values`` (..., n) at ``places`` along the last axis, linearly between neighbors; beyond the end, the last."""
+    last = values.shape[-1] - 1
+    places = places.clamp(max=last)
+    below = places.long().clamp(max=max(last - 1, 0))
+    above = (below + 1).clamp(max=last)
+    return torch.lerp(values[..., below], values[..., above], (places - below).to(values.dtype))
 
 
 def _masked(spectrogram: Tensor, generator: Generator, axis: int, width: int, count: int, fill: float) -> Tensor:

@@ -54,9 +54,9 @@ class ExponentialMovingAverage:
         for name, tensor in self._live.items():
             self._average[name].copy_(tensor)
 
-    def averages(self, suffixes: tuple[str, ...] = ("",)) -> list[Tensor]:
+    def averages(self, suffixes: tuple[str, ...] = ("",)) -> dict[str, Tensor]:
         """The averages whose names end in one of ``suffixes``."""
-        return [tensor for name, tensor in self._average.items() if name.endswith(suffixes)]
+        return {name: tensor for name, tensor in self._average.items() if name.endswith(suffixes)}
 
     def state_dict(self) -> dict[str, object]:
         """The averages and the number of updates."""

@@ -49,6 +49,7 @@ class BatchRNN(nn.Module):
         kind: ``rnn`` (tanh), ``gru`` or ``lstm``.
         bidirectional: read backward too.
         batch_norm: normalize the input over frames.
+        dropout: of the normalized input.
         count_padding: see ``FrameWise``.
     """
 
@@ -60,20 +61,36 @@ class BatchRNN(nn.Module):
         *,
         bidirectional: bool = True,
         batch_norm: bool = True,
+        dropout: float = 0.0,
         count_padding: bool = False,
     ) -> None:
         super().__init__()
         self.batch_norm = FrameWise(nn.BatchNorm1d(input_size), count_padding) if batch_norm else None
+        self.dropout = dropout
         self.rnn = _KINDS[kind](input_size, hidden_size, bidirectional=bidirectional, bias=True)
 
     def forward(self, x: PackedSequence) -> PackedSequence:
         """Map frames of ``input_size`` to frames of ``hidden_size``."""
         if self.batch_norm is not None:
             x = self.batch_norm(x)
+        if self.dropout:
+            x = like(x, torch.dropout(x.data, self.dropout, self.training))
         y: PackedSequence = self.rnn(x)[0]
         if self.rnn.bidirectional:
             y = like(y, y.data.view(len(y.data), 2, -1).sum(1))
         return y
+
+
+class DroppedLinear(nn.Linear):
+    """A linear layer without bias whose input is dropped out in training; its parameters are those of ``nn.Linear``."""
+
+    def __init__(self, inputs: int, outputs: int, dropout: float = 0.0) -> None:
+        super().__init__(inputs, outputs, bias=False)
+        self.dropout = dropout
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (..., inputs) to (..., outputs)."""
+        return super().forward(torch.dropout(x, self.dropout, self.training))
 
 
 class Lookahead(nn.Module):
@@ -108,8 +125,3 @@ def unpack(x: PackedSequence, size: int) -> Tensor:
 def like(x: PackedSequence, data: Tensor) -> PackedSequence:
     """Frames ``data``, (N, H'), packed as x is."""
     return PackedSequence(data, x.batch_sizes, x.sorted_indices, x.unsorted_indices)
-
-
-def dropped(x: PackedSequence, probability: float, training: bool) -> PackedSequence:
-    """Dropout over the units of a packed sequence."""
-    return like(x, torch.dropout(x.data, probability, training)) if probability else x

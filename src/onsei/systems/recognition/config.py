@@ -60,7 +60,7 @@ class Model:
     conv_pool: PositiveInt = 1
     """Neighboring bins of which only the strongest is kept after the convolutions: voices differ less; 1 keeps all."""
     dropout: Fraction = 0.0
-    """Dropout between recurrent layers."""
+    """Dropout of the inputs of each recurrent layer but the first, and of the last linear layer."""
     count_padding: bool = False
     """Treat padding as deepspeech.pytorch does: counted in batch norms while training, not cleared in the input."""
 
@@ -81,10 +81,14 @@ class Augment:
     """Lowest ratio of sound to noise, in dB."""
     noise_snr_max: float = 40.0
     """Highest ratio of sound to noise, in dB."""
+    tempo: Fraction = 0.0
+    """Tempo at the same pitch changes by a factor drawn from 1 - tempo to 1 + tempo."""
     warp: Fraction = 0.0
     """The frequency axis is stretched by a factor drawn from 1 - warp to 1 + warp, as by another vocal tract."""
     tilt: NonNegative = 0.0
     """Spread of a random curve added over frequency, as by another microphone, in deviations of the features."""
+    tilt_knots: PositiveInt = 4
+    """Points that this curve runs through, 2 or more."""
     freq_masks: NonNegativeInt = 0
     """Frequency bands blanked in each spectrogram (SpecAugment)."""
     freq_width: PositiveInt = 27

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from onsei.errors import ConfigError
 from onsei.nn.conv import MaskedConv
-from onsei.nn.rnn import BatchRNN, FrameWise, Lookahead, dropped, like, pack, unpack
+from onsei.nn.rnn import BatchRNN, DroppedLinear, FrameWise, Lookahead, like, pack, unpack
 from onsei.systems.recognition.config import Model
 
 STRIDE = 2
@@ -56,6 +56,7 @@ class DeepSpeech2(nn.Module):
                 options.rnn_type,
                 bidirectional=options.bidirectional,
                 batch_norm=layer > 0,
+                dropout=options.dropout if layer > 0 else 0.0,
                 count_padding=padded,
             )
             for layer, size in enumerate(sizes)
@@ -65,9 +66,8 @@ class DeepSpeech2(nn.Module):
             if options.bidirectional
             else nn.Sequential(Lookahead(hidden, options.lookahead_context), nn.Hardtanh(0, 20, inplace=True))
         )
-        self.dropout = options.dropout
         self.fc = nn.Sequential(
-            FrameWise(nn.Sequential(nn.BatchNorm1d(hidden), nn.Linear(hidden, labels, bias=False)), padded)
+            FrameWise(nn.Sequential(nn.BatchNorm1d(hidden), DroppedLinear(hidden, labels, options.dropout)), padded)
         )
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -85,8 +85,8 @@ class DeepSpeech2(nn.Module):
             x = max_pool2d(x, (self.pool, 1), ceil_mode=True)
         size = x.size(-1)
         packed = pack(x.flatten(1, 2).transpose(1, 2), lengths)
-        for layer, rnn in enumerate(self.rnns):
-            packed = rnn(packed if layer == 0 else dropped(packed, self.dropout, self.training))
+        for rnn in self.rnns:
+            packed = rnn(packed)
         if self.lookahead is not None:
             ahead = pack(self.lookahead(unpack(packed, size)), lengths)
             packed = like(packed, ahead.data)

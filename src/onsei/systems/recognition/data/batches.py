@@ -33,6 +33,8 @@ from onsei.systems.recognition.data.front import FrontEnd, normalized
 from onsei.systems.recognition.model import output_frames
 from onsei.text.alphabet import Alphabet
 
+_COLORS: tuple[change.Color, ...] = ("white", "pink", "brown")
+
 
 @dataclass(frozen=True)
 class Item:
@@ -165,15 +167,18 @@ def _changed(
         before, after = (random.uniform(0, options.shift, 2) * rate).astype(int)
         samples = np.pad(samples, (before, after))
     if options.noise_prob and random.random() < options.noise_prob:
-        samples = change.noise(samples, rate, random, snr=(options.noise_snr_min, options.noise_snr_max))
+        color = _COLORS[random.integers(len(_COLORS))]
+        samples = change.noise(samples, rate, random, snr=(options.noise_snr_min, options.noise_snr_max), color=color)
     return samples
 
 
 def _altered(features: Tensor, options: Augment, random: np.random.Generator) -> Tensor:
+    if options.tempo:
+        features = change.stretch_time(features, random, factors=(1 - options.tempo, 1 + options.tempo))
     if options.warp:
         features = change.warp_frequencies(features, random, factors=(1 - options.warp, 1 + options.warp))
     if options.tilt:
-        features = change.tilt(features, random, spread=options.tilt)
+        features = change.tilt(features, random, spread=options.tilt, knots=options.tilt_knots)
     if options.warp or options.tilt:
         features = normalized(features)
     features = change.mask_frequencies(features, random, width=options.freq_width, count=options.freq_masks)
