@@ -44,12 +44,15 @@ class CTCLearner:
         self.modules = {"model": model}
         self.optimizers = {"model": optimizer(model, options)}
         self.alphabet = alphabet
+        self.heard = 0
+        """Utterances that this process has learned from since it started."""
 
     def step(self, batch: Batch, clock: Clock, update: Update) -> Mapping[str, Tensor]:
         """One update from the loss of an utterance, averaged over the batch."""
         logits, lengths = self.modules["model"](batch.features, batch.lengths)
         loss = _ctc(logits, lengths, batch) / batch.size
         update("model", loss)
+        self.heard += batch.size
         return {"loss": loss.detach()}
 
     def check(self, batch: Batch, clock: Clock) -> Mapping[str, Tensor]:
@@ -124,11 +127,18 @@ def train(options: Train) -> Summary:
     seed = options.training.seed
     training = Preparation(alphabet, features, options.augment, cache_for(features, options.data, options.augment))
     checking = Preparation(alphabet, features, None, cache_for(features, options.data, None))
+
+    def finish(folder: Path, history: Mapping[str, Any]) -> None:
+        if not learner.heard and history["quarantined"] >= len(manifest):
+            found = f"none of its {len(manifest)} utterances could be used, so nothing was learned"
+            raise DataError(f"{manifest.path}: {found}", f"the reasons are in {folder / 'quarantine.jsonl'}")
+        save(folder, options, model, alphabet, history)
+
     return engine.fit(
         learner,
         source(manifest, training, options.data, seed=seed, training=True),
         None if validation is None else source(validation, checking, options.data, seed=seed, training=False),
-        lambda folder, history: save(folder, options, model, alphabet, history),
+        finish,
     )
 
 
