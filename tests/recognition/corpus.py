@@ -55,6 +55,7 @@ def steps(run):
     """The losses of a run's steps and validations, in order, without times."""
     wanted = ("step", "train/", "val/", "grad_norm/")
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert lines
     return [{k: v for k, v in line.items() if k.startswith(wanted)} for line in lines]
 
 

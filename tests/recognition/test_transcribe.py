@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -186,5 +187,5 @@ def test_three_hours_are_heard_in_constant_memory(runner, tmp_path, monkeypatch)
     assert runner(Request(path)).duration == pytest.approx(seconds, abs=0.01)
     assert longest <= 30 * RATE
     assert covered[0][0] == 0
-    for (_, end), (start, _) in zip(covered, covered[1:], strict=False):
+    for (_, end), (start, _) in pairwise(covered):
         assert start == pytest.approx(end, abs=1 / RATE)
