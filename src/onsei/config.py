@@ -272,7 +272,9 @@ def _with_groups(cls: type[Any], args: Sequence[str]) -> list[str]:
 
 def _explained(cls: type[Any], faults: Sequence[Any], source: str) -> ConfigError:
     leaves = [path for path, _ in _leaves(cls)]
-    groups = dict.fromkeys(".".join(path.split(".")[:depth]) for path in leaves for depth in range(1, path.count(".") + 1))
+    groups = dict.fromkeys(
+        ".".join(path.split(".")[:depth]) for path in leaves for depth in range(1, path.count(".") + 1)
+    )
     known = [*leaves, *groups]
     lines = [_explain(known, fault) for fault in faults]
     noun = "fault" if len(lines) == 1 else "faults"
