@@ -76,7 +76,7 @@ def test_every_marked_snippet_runs(page, with_model, made, tmp_path, monkeypatch
         execute(language, content)
 
 
-def test_every_command_of_the_readme_is_one(made):
+def test_every_command_of_the_readme_is_one():
     known = {system: {verb.name for verb in found.verbs} for system, found in systems_by_name().items()}
     singles = {verb.name for verb in cli.SINGLE}
     for page in PAGES:
