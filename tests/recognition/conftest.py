@@ -26,7 +26,7 @@ def corpus(made):
 def model(made, tmp_path_factory):
     """A model folder that has learned most of the corpus."""
     folder = tmp_path_factory.mktemp("model") / "run"
-    clock = replace(made.train.training, max_steps=70, estimate_memory=False)
+    clock = replace(made.train.training, max_steps=50, estimate_memory=False)
     train_model(replace(made.train, output_dir=folder, val_manifest=None, training=clock))
     return folder
 

@@ -87,6 +87,6 @@ def prepared_training(folder):
 def test_recordings_of_one_name_get_names_apart(capsys, tmp_path):
     for folder, stem in (("a", "x"), ("b", "x"), ("c", "x-2")):
         io.save(tmp_path / "in" / folder / f"{stem}.wav", tones(), RATE)
-        (tmp_path / "in" / folder / f"{stem}.txt").write_text("text")
+        (tmp_path / "in" / folder / f"{stem}.txt").write_text(folder)
     assert prepare(capsys, "folder", tmp_path / "in", tmp_path / "out", "--val-fraction", "0").status == 0
-    assert len({row.id for row in prepared_training(tmp_path / "out")}) == 3
+    assert {row.text: row.id for row in prepared_training(tmp_path / "out")} == {"a": "x", "b": "x-3", "c": "x-2"}
