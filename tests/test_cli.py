@@ -35,6 +35,13 @@ def test_a_recipe_with_a_typo_names_file_field_and_suggestion(tmp_path, capsys):
     assert "model.hiden_size: unknown; did you mean model.hidden_size?" in err
 
 
+def test_a_recipe_of_ones_own_extends_one_of_the_systems(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text("extends: tiny\ntraining: {epochs: 3}\n")
+    assert cli.main(["recognition", "train", "mine.yaml", "--train-manifest", "none.jsonl", "--output-dir", "run"]) == 2
+    assert "none.jsonl" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [[], ["--help"], ["help"]])
 def test_overview_lists_systems_and_tools(words, capsys):
     assert cli.main(words) == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from onsei.systems import systems
+from onsei import systems
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load", "systems"]
@@ -30,10 +30,10 @@ def load(model: str | Path, *, device: str = "auto", dtype: str = "float32", rev
     from onsei.system import resolve
 
     opened = store.open(model, revision=revision)
-    found = {system.name: system for system in systems()}.get(opened.system)
+    found = {system.name: system for system in systems.systems()}.get(opened.system)
     if found is None:
         from onsei.errors import ModelError
 
-        known = ", ".join(system.name for system in systems())
+        known = ", ".join(system.name for system in systems.systems())
         raise ModelError(f"{opened.path}: made by the system {opened.system!r}; this onsei has {known}", "update onsei")
     return resolve(found.runner).load(opened.path, device=device, dtype=dtype)

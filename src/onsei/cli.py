@@ -11,9 +11,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from onsei import __version__, config, systems
+from onsei import __version__, config
 from onsei.errors import ConfigError, OnseiError
 from onsei.system import Verb, resolve
+from onsei.systems import systems
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def _recipe(cls: type[Any], words: list[str], group: str) -> tuple[Any, list[str
     if words and not words[0].startswith("-"):
         name, words = words[0], words[1:]
         if name.endswith((".yaml", ".yml")):
-            return config.from_recipe(cls, Path(name)), words
+            return config.from_recipe(cls, Path(name), library=folder), words
         names = sorted(p.stem for p in folder.glob("*.yaml"))
         return config.from_recipe(cls, folder / f"{_chosen(name, names, 'recipe')}.yaml"), words
     run = _option(words, "--continue-from")

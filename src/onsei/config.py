@@ -110,9 +110,12 @@ def from_yaml(cls: type[T], path: Path) -> T:
     return from_dict(cls, read_yaml(Path(path)), str(path))
 
 
-def from_recipe(cls: type[T], path: Path) -> T:
-    """Read a recipe, which may leave out required top-level fields: these stay open for flags (``tyro.MISSING``)."""
-    values = read_yaml(Path(path))
+def from_recipe(cls: type[T], path: Path, library: Path | None = None) -> T:
+    """Read a recipe, which may leave out required top-level fields: these stay open for flags (``tyro.MISSING``).
+
+    ``extends: NAME`` names a file beside it, or one in the folder ``library``.
+    """
+    values = read_yaml(Path(path), library)
     try:
         _adapter(cls).validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
@@ -125,13 +128,13 @@ def from_recipe(cls: type[T], path: Path) -> T:
     return cls(**given, **{name: tyro.MISSING for name in _required(cls) if name not in given})
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path, library: Path | None = None) -> dict[str, Any]:
     """The mapping in a YAML 1.2 file, merged over the file or sibling recipe that its ``extends:`` names.
 
     Raises:
         ConfigError: the file is missing, is not YAML, is not a mapping, or extends itself.
     """
-    return _read_yaml(path, ())
+    return _read_yaml(path, library, ())
 
 
 def parse_flags(cls: type[T], args: Sequence[str], *, prog: str, default: T | None = None) -> T:
@@ -206,7 +209,7 @@ def _yaml() -> Any:
     return yaml
 
 
-def _read_yaml(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+def _read_yaml(path: Path, library: Path | None, seen: tuple[Path, ...]) -> dict[str, Any]:
     from ruamel.yaml.error import YAMLError
 
     if path.resolve() in seen:
@@ -228,7 +231,9 @@ def _read_yaml(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if parent is None:
         return values
     target = path.parent / (parent if str(parent).endswith((".yaml", ".yml")) else f"{parent}.yaml")
-    return _merged(_read_yaml(target, (*seen, path.resolve())), values)
+    if library is not None and not target.exists():
+        target = library / target.name
+    return _merged(_read_yaml(target, library, (*seen, path.resolve())), values)
 
 
 def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
