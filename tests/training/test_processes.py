@@ -31,6 +31,13 @@ def fixture_pair(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pair")
     jobs = [{**job, "output_dir": str(folder / name), "training": PLAIN} for name, job in SCENARIOS.items()]
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    torn = {"learner": "norm", "output_dir": str(folder / "torn")}
+    jobs += [
+        {**torn, "training": {**PLAIN, "max_steps": 5}},
+        {**torn, "training": {**PLAIN, "continue_from": torn["output_dir"]}},
+        {**torn, "training": PLAIN, "output_dir": str(folder / "straight")},
+        {**torn, "training": {"epochs": 1}, "source": {"rows": 8}, "output_dir": str(folder / "once")},
+    ]
     command = [*launch, "-m", "tests.training.toys", json.dumps(jobs)]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, check=False, timeout=120
@@ -70,7 +77,7 @@ def test_rows_that_any_process_could_not_use_are_quarantined_once(pair):
     assert len(ids) == len(set(ids)) >= 4
 
 
-def test_running_statistics_are_the_mean_over_the_processes(pair):
+def test_saved_statistics_are_the_mean_over_the_processes(pair):
     means = []
     for rank in range(2):
         one = LEARNERS["norm"]()
@@ -78,8 +85,19 @@ def test_running_statistics_are_the_mean_over_the_processes(pair):
         one.modules["net"](batch.x)
         means.append(one.modules["net"][1].running_mean)
     assert not torch.allclose(means[0], means[1], atol=1e-3)  # so there is something to average
-    saved = checkpoints.list_readable(pair / "norm")[0].read_state()["modules"]["net"]["1.running_mean"]
+    parts = checkpoints.list_readable(pair / "norm")[0].read_state()["statistics"]
+    for part, mean in zip(parts, means, strict=True):  # in training each goes on with its own
+        torch.testing.assert_close(part["net.1.running_mean"], mean)
+    saved = torch.load(pair / "once" / "weights.pt", weights_only=True)["net.1.running_mean"]
     torch.testing.assert_close(saved, (means[0] + means[1]) / 2)
+
+
+def test_a_resume_on_two_processes_equals_the_straight_run_bit_for_bit(pair):
+    """The run stopped in mid-epoch, where each process has running statistics of its own, and validated there."""
+    straight, torn = (metrics(pair / name) for name in ("straight", "torn"))
+    assert [row for row in torn if row["step"] != 5] == [row for row in straight if row["step"] != 5]
+    expected, found = (torch.load(pair / name / "weights.pt", weights_only=True) for name in ("straight", "torn"))
+    assert all(torch.equal(expected[key], found[key]) for key in expected)
 
 
 def test_another_number_of_processes_goes_on_with_the_same_batches(pair, tmp_path, capsys):

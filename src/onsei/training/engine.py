@@ -95,6 +95,7 @@ class Engine:
                 summary = _summary(run, stopped)
                 self.processes.from_first(lambda: save(self.output_dir, self._history(run, chosen, summary)))
                 run.scribe.say(str(summary))
+                self.processes.part_at_exit()
             except StoppedError as request:
                 self._leave(run, request)
             finally:
@@ -103,6 +104,7 @@ class Engine:
 
     def _leave(self, run: Run, request: StoppedError) -> NoReturn:
         run.checkpoint()
+        self.processes.part_at_exit()
         name = signal.Signals(request.signal_number).name
         run.scribe.say(f"{name}: saved at step {run.standing.step}; go on with --continue-from {self.output_dir}")
         raise SystemExit(128 + request.signal_number)

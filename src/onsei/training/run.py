@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from onsei.errors import RunError
 from onsei.training import checkpoint as checkpoints
 from onsei.training import resume
@@ -90,8 +92,8 @@ class Run:
 
     def checkpoint(self) -> None:
         """Write a checkpoint of this moment, and remove those that need not be kept."""
-        self._trainee.average_statistics()
-        self._processes.from_first(self._write_checkpoint)
+        statistics = self._trainee.gather_statistics()
+        self._processes.from_first(lambda: self._write_checkpoint(statistics))
         self._saved = self.standing
 
     def use_best(self) -> Standing:
@@ -102,11 +104,11 @@ class Run:
         self._trainee.use_averages()
         return self.standing if best is None else best.standing
 
-    def _write_checkpoint(self) -> None:
+    def _write_checkpoint(self, statistics: list[dict[str, Tensor]]) -> None:
         training = self._training
         checkpoints.write(
             self._folder,
-            self._trainee.state_dict(),
+            self._trainee.state_dict(statistics),
             standing=replace(self.standing, seconds=self.scribe.seconds),
             learner=self._trainee.name,
             world=self._processes.world,

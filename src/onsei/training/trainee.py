@@ -96,9 +96,12 @@ class Trainee:
 
     @contextmanager
     def validating(self) -> Iterator[None]:
-        """Networks in evaluation mode, with averaged weights; afterwards as before, frozen parts still frozen."""
+        """Networks in evaluation mode, with averaged weights and statistics; afterwards exactly as before."""
+        own = {name: tensor.clone() for name, tensor in self._statistics().items()}
         modes = [(part, part.training) for module in self.learner.modules.values() for part in module.modules()]
+        self.average_statistics()
         with ExitStack() as stack:
+            stack.callback(self._load_statistics, own)
             if self._ema is not None:
                 stack.enter_context(self._ema.swapped())
             stack.enter_context(torch.no_grad())
@@ -113,12 +116,13 @@ class Trainee:
     def average_statistics(self) -> None:
         """Make the running statistics of normalization layers the mean over the processes."""
         world = self.processes.world
-        if world == 1:
-            return
-        averages = self._ema.averages(STATISTICS) if self._ema is not None else []
-        for tensor in (*(t for name, t in self._buffers().items() if name.endswith(STATISTICS)), *averages):
+        for tensor in self._statistics().values() if world > 1 else ():
             self.processes.add(tensor)
             tensor.div_(world)
+
+    def gather_statistics(self) -> list[dict[str, Tensor]]:
+        """Every process's own running statistics, by rank; for ``state_dict``."""
+        return self.processes.gather({name: tensor.cpu() for name, tensor in self._statistics().items()})
 
     def parameters(self) -> dict[str, Tensor]:
         """Weights by module and name."""
@@ -126,12 +130,13 @@ class Trainee:
         return {f"{name}.{key}": p for name, module in modules for key, p in module.named_parameters()}
 
     def use_averages(self) -> None:
-        """Give the networks their averaged weights for good."""
+        """Give the networks their averaged weights, and the mean statistics of all processes, for good."""
+        self.average_statistics()
         if self._ema is not None:
             self._ema.write_to_tensors()
 
-    def state_dict(self) -> dict[str, Any]:
-        """All of it, as nested state."""
+    def state_dict(self, statistics: list[dict[str, Tensor]]) -> dict[str, Any]:
+        """All of it, as nested state, with the running statistics of all processes."""
         learner, scaler = self.learner, self.processes.scaler
         return {
             "modules": {name: module.state_dict() for name, module in learner.modules.items()},
@@ -140,10 +145,11 @@ class Trainee:
             "ema": None if self._ema is None else self._ema.state_dict(),
             "learner": learner.state_dict(),
             "scaler": None if scaler is None else scaler.state_dict(),
+            "statistics": statistics,
         }
 
     def load_weights(self, state: Mapping[str, Any], source: str) -> None:
-        """Take the weights, their averages and the Learner's own state from ``state``.
+        """Take the weights, their averages, the mean statistics and the Learner's own state from ``state``.
 
         Raises:
             RunError: the networks of ``source`` are not these.
@@ -163,6 +169,8 @@ class Trainee:
         elif self._ema is not None:
             self._ema.restart()
         self.learner.load_state_dict(moved(state["learner"], self.processes.device))
+        parts = state["statistics"]
+        self._load_statistics({name: torch.stack([part[name] for part in parts]).mean(0) for name in parts[0]})
 
     def load_state_dict(self, state: Mapping[str, Any], source: str) -> list[str]:
         """Take back all of ``state``; returns what this command's options change in it.
@@ -178,6 +186,8 @@ class Trainee:
             raise RunError(
                 f"{source}: made with other optimizers ({error})", "continue with that run's own configuration"
             ) from error
+        if len(state["statistics"]) == self.processes.world:
+            self._load_statistics(state["statistics"][self.processes.rank])
         changes = self.rates.load_state_dict(state["rates"])
         if (self._ema is None) != (state["ema"] is None):
             changes.append(
@@ -208,6 +218,16 @@ class Trainee:
                 old, old_weight = merged.get(name, (0.0, 0.0))
                 merged[name] = (old + value, old_weight + weight)
         return {name: value / weight for name, (value, weight) in merged.items()}
+
+    def _statistics(self) -> dict[str, Tensor]:
+        live = {name: tensor for name, tensor in self._buffers().items() if name.endswith(STATISTICS)}
+        averages = self._ema.averages(STATISTICS) if self._ema is not None else {}
+        return live | {f"average of {name}": tensor for name, tensor in averages.items()}
+
+    def _load_statistics(self, saved: Mapping[str, Tensor]) -> None:
+        for name, tensor in self._statistics().items():
+            if name in saved:  # an average that is new at this resume is not
+                tensor.copy_(saved[name])
 
     def _buffers(self) -> dict[str, Tensor]:
         modules = self.learner.modules.items()

@@ -28,7 +28,6 @@ def validate(
         StoppedError: the run was asked to stop.
     """
     processes = trainee.processes
-    trainee.average_statistics()
     totals: dict[str, tuple[float, float]] = {}
     faults: list[Fault] = []
     batches = source.batches(0, 0, processes.rank, processes.world)
