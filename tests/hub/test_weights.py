@@ -85,6 +85,16 @@ class Bomb:
         return pytest.fail, ("a pickle was executed",)
 
 
+def test_a_header_of_any_length_is_read_back(tmp_path):
+    """Lengths such as 640 begin with the bytes of a pickle."""
+    beginnings = set()
+    for length in range(1, 1500, 7):
+        weights.save(tmp_path / "m.safetensors", {"x": torch.ones(1)}, {"note": "n" * length})
+        beginnings.add((tmp_path / "m.safetensors").read_bytes()[:2])
+        assert weights.keys(tmp_path / "m.safetensors") == ("x",)
+    assert b"\x80\x02" in beginnings
+
+
 def test_a_pickle_under_the_right_name_is_never_executed(tmp_path):
     (tmp_path / "m.safetensors").write_bytes(pickle.dumps(Bomb()))
     with pytest.raises(ModelError, match="pickle"):

@@ -120,14 +120,15 @@ def _opened(path: Path) -> Any:
 def _refuse_others(path: Path) -> None:
     try:
         with path.open("rb") as file:
-            head = file.read(4)
+            head = file.read(9)
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file", "check the path") from None
     except OSError as error:
         raise ModelError(
             f"{path}: cannot be read ({error.strerror})", "check that it is a file that you may read"
         ) from None
-    if head.startswith(_PICKLES):
+    # A safetensors file begins with the length of its header, which may look like a pickle, and then the header's brace.
+    if head.startswith(_PICKLES) and head[8:9] != b"{":
         raise ModelError(
             f"{path}: expected safetensors, found a pickle, which could run code and is never loaded here",
             "bring a checkpoint of another toolkit in with `onsei SYSTEM import CHECKPOINT --output-dir DIR`",

@@ -11,8 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from onsei.errors import ModelError
 from onsei.hub import weights
 from onsei.paths import written_aside
@@ -82,7 +80,7 @@ def write(
     tensors, tree = flatten(state)
     with written_aside(target) as aside:
         aside.mkdir()
-        _save_readable(aside / TENSORS, tensors)
+        weights.save(aside / TENSORS, tensors)
         crc = _checksum(aside / TENSORS)
         header = {
             "format": FORMAT,
@@ -153,21 +151,6 @@ def prune(run: Path, *, keep: int, mode: str, every_epoch: bool) -> None:
     for checkpoint in found[:-keep]:
         if not (best is not None and checkpoint.path == best.path) and not (every_epoch and checkpoint.between_epochs):
             shutil.rmtree(checkpoint.path, ignore_errors=True)
-
-
-def _save_readable(file: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Save so that ``weights.load`` takes the file: one whose header length begins like a pickle (640 bytes are
-    ``80 02``) is refused there, so the header is made longer.
-    """
-    for pad in ("", " " * 8):
-        weights.save(file, tensors, {"pad": pad} if pad else None)
-        try:
-            weights.keys(file)
-        except ModelError:
-            if pad:
-                raise
-            continue
-        return
 
 
 def _checksum(file: Path) -> int:
