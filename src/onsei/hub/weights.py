@@ -127,7 +127,7 @@ def _refuse_others(path: Path) -> None:
         raise ModelError(
             f"{path}: cannot be read ({error.strerror})", "check that it is a file that you may read"
         ) from None
-    # A safetensors file begins with the length of its header, which may look like a pickle, and then the header's brace.
+    # Safetensors begin with the length of the header, which may look like a pickle, and then the header's brace.
     if head.startswith(_PICKLES) and head[8:9] != b"{":
         raise ModelError(
             f"{path}: expected safetensors, found a pickle, which could run code and is never loaded here",
