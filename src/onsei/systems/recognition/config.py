@@ -35,6 +35,8 @@ class Features:
     """Shape of the analysis window."""
     n_mels: PositiveInt = 80
     """Mel bands of the mel spectrogram."""
+    floor: Positive = 2e-4
+    """Power added to every mel band of a sound brought to one loudness: fainter noise does not show."""
     bins: NonNegativeInt = 0
     """Rows of precomputed features; 0 reads them off the first row of the manifest."""
 
@@ -71,6 +73,8 @@ class Augment:
 
     speed: Fraction = 0.0
     """Speed and pitch change by a factor drawn from 1 - speed to 1 + speed."""
+    trim: Fraction = 0.0
+    """Up to this share of the sound is cut off, up to half of it at either end."""
     gain: NonNegative = 0.0
     """Volume changes by -gain to +gain, in dB."""
     shift: NonNegative = 0.0
@@ -85,6 +89,8 @@ class Augment:
     """Tempo at the same pitch changes by a factor drawn from 1 - tempo to 1 + tempo."""
     warp: Fraction = 0.0
     """The frequency axis is stretched by a factor drawn from 1 - warp to 1 + warp, as by another vocal tract."""
+    slope: NonNegative = 0.0
+    """Spread of a random straight line added over frequency, in deviations of the features."""
     tilt: NonNegative = 0.0
     """Spread of a random curve added over frequency, as by another microphone, in deviations of the features."""
     tilt_knots: PositiveInt = 4

@@ -153,7 +153,7 @@ def _check_fit(row: Row, labels: list[int], frames: int) -> None:
 
 def changes_sound(augment: Augment) -> bool:
     """Whether ``augment`` changes samples, so that features cannot be kept from epoch to epoch."""
-    return bool(augment.speed or augment.gain or augment.shift or augment.noise_prob)
+    return bool(augment.speed or augment.trim or augment.gain or augment.shift or augment.noise_prob)
 
 
 def _changed(
@@ -161,6 +161,9 @@ def _changed(
 ) -> NDArray[np.float32]:
     if options.speed:
         samples = change.speed(samples, rate, random, factors=(1 - options.speed, 1 + options.speed))
+    if options.trim:
+        before, after = (random.uniform(0, options.trim / 2, 2) * len(samples)).astype(int)
+        samples = samples[before : max(before + 1, len(samples) - after)]
     if options.gain:
         samples = change.gain(samples, rate, random, decibels=(-options.gain, options.gain))
     if options.shift:
@@ -177,9 +180,11 @@ def _altered(features: Tensor, options: Augment, random: np.random.Generator) ->
         features = change.stretch_time(features, random, factors=(1 - options.tempo, 1 + options.tempo))
     if options.warp:
         features = change.warp_frequencies(features, random, factors=(1 - options.warp, 1 + options.warp))
+    if options.slope:
+        features = change.tilt(features, random, spread=options.slope, knots=2)
     if options.tilt:
         features = change.tilt(features, random, spread=options.tilt, knots=options.tilt_knots)
-    if options.warp or options.tilt:
+    if options.tempo or options.warp or options.slope or options.tilt:
         features = normalized(features)
     features = change.mask_frequencies(features, random, width=options.freq_width, count=options.freq_masks)
     return change.mask_times(

@@ -17,8 +17,6 @@ from onsei.systems.recognition.config import Features
 
 _LEVEL = 0.1
 """Root mean square that sounds are brought to before the mel spectrogram."""
-_FLOOR = 2e-4
-"""Power added to each mel band, about 30 dB under speech at that level, so that faint noise does not show."""
 
 
 class FrontEnd:
@@ -48,7 +46,7 @@ class FrontEnd:
             sound = torch.from_numpy(samples)
             if self.options.kind == "mel":
                 loud = _LEVEL * sound / sound.square().mean().sqrt().clamp(min=1e-5)
-                x = normalized((self._spectrogram(loud) + _FLOOR).log())
+                x = normalized((self._spectrogram(loud) + self.options.floor).log())
             else:
                 x = self._spectrogram(sound)
         features: NDArray[np.float32] = x.numpy()
