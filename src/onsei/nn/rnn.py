@@ -75,10 +75,48 @@ class BatchRNN(nn.Module):
             x = self.batch_norm(x)
         if self.dropout:
             x = like(x, torch.dropout(x.data, self.dropout, self.training))
+        if not x.data.is_cuda:
+            return like(x, self._over_padding(x))
         y: PackedSequence = self.rnn(x)[0]
         if self.rnn.bidirectional:
             y = like(y, y.data.view(len(y.data), 2, -1).sum(1))
         return y
+
+    def _over_padding(self, x: PackedSequence) -> Tensor:
+        """The same over padded sequences, one direction after the other: frames of the sum, (N, H), packed as x is.
+
+        Torch's packed recurrence on a CPU clears a tensor of all frames for every single frame in its backward pass.
+        """
+        padded, lengths = pad_packed_sequence(x)  # (T, B, H)
+        y = self._direction(padded, "")
+        if self.rnn.bidirectional:
+            order = _reversal(lengths.to(padded.device), padded.size(0))
+            backward = self._direction(_along(padded, order), "_reverse")
+            y = y + _along(backward, order)
+        return pack_padded_sequence(y, lengths, enforce_sorted=False).data
+
+    def _direction(self, x: Tensor, suffix: str) -> Tensor:
+        """One direction over x, (T, B, I), from its first frame on; padding at the end changes no frame before it."""
+        names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+        weights = [getattr(self.rnn, name + suffix) for name in names]
+        state = x.new_zeros(1, x.size(1), self.rnn.hidden_size)
+        # input, state, weights, biases, layers, dropout, training, bidirectional, batch first
+        rest = (weights, True, 1, 0.0, self.training, False, False)
+        if isinstance(self.rnn, nn.LSTM):
+            y: Tensor = torch.lstm(x, (state, state), *rest)[0]
+            return y
+        return (torch.gru if isinstance(self.rnn, nn.GRU) else torch.rnn_tanh)(x, state, *rest)[0]
+
+
+def _reversal(lengths: Tensor, size: int) -> Tensor:
+    """For each item the frames of its sound backward, its padding as it is: (T, B)."""
+    steps = torch.arange(size, device=lengths.device)[:, None]
+    return torch.where(steps < lengths, lengths - 1 - steps, steps)
+
+
+def _along(x: Tensor, order: Tensor) -> Tensor:
+    """Frames of x, (T, B, H), in another order, (T, B)."""
+    return x.gather(0, order[..., None].expand_as(x))
 
 
 class DroppedLinear(nn.Linear):

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
+import torch
+
 from onsei.training.clock import Standing
 from onsei.training.learner import BatchSource, Learner
 from onsei.training.options import Training
@@ -63,6 +65,8 @@ class Engine:
         self.options = options
         self.output_dir = Path(output_dir)
         self.resolved = _without_resume(resolved)
+        if options.threads:
+            torch.set_num_threads(options.threads)
         self.processes = Processes(options.device, options.precision)
 
     def fit(

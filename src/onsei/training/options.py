@@ -26,6 +26,8 @@ class Training:
     """Number format of the networks' arithmetic. The weights stay in 32 bits."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train; auto: the GPU if there is one."""
+    threads: NonNegativeInt = 0
+    """CPU threads of each training process; 0: as torch chooses. Small networks are faster with 1."""
     seed: NonNegativeInt = 0
     """Every random choice of the run follows from it."""
 
