@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from onsei import __version__, config
+from onsei import __version__
 from onsei.errors import ConfigError, OnseiError
 from onsei.system import Verb, resolve
 from onsei.systems import systems
@@ -98,6 +98,8 @@ def _dispatch(args: list[str]) -> int:
 
 
 def _run(verb: Verb, prog: str, words: list[str], group: str) -> int:
+    from onsei import config  # only here: help of systems and tools answers without it
+
     cls = resolve(verb.options)
     default = None
     if verb.recipes:
@@ -108,6 +110,8 @@ def _run(verb: Verb, prog: str, words: list[str], group: str) -> int:
 
 def _recipe(cls: type[Any], words: list[str], group: str) -> tuple[Any, list[str]]:
     """Options from the recipe named first, else from the run that ``--continue-from`` names, else from ``base``."""
+    from onsei import config
+
     folder = Path(str(files(f"onsei.systems.{group}"))) / "recipes"
     if words and not words[0].startswith("-"):
         name, words = words[0], words[1:]
