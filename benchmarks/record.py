@@ -29,7 +29,7 @@ def origin() -> dict[str, Any]:
             "numpy": version("numpy"),
         },
         "commit": _git("rev-parse", "HEAD"),
-        "changed_since": bool(_git("status", "--porcelain", "--", "src", "benchmarks")),
+        "changed_since": bool(_git("status", "--porcelain", "--", "src", "benchmarks/*.py")),
         "command": shlex.join(["python", *sys.argv]),
     }
 
