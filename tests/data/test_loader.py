@@ -217,8 +217,8 @@ from tests.data.toys import make_loader as make
 
 if __name__ == "__main__":
     batches = make(Path({str(tmp_path)!r}), workers=1).batches(0)
-    print(next(batches).process, flush=True)
     try:
+        print(next(batches).process, flush=True)
         sys.stdin.read()
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,0 +1,23 @@
+"""Options of recognition: features, network, training, and what each verb takes."""
+
+from onsei.systems.recognition.config.answer import Request, Span, Transcript
+from onsei.systems.recognition.config.augment import Augment
+from onsei.systems.recognition.config.features import Features
+from onsei.systems.recognition.config.network import Model
+from onsei.systems.recognition.config.train import Data, Optimizer, Train
+from onsei.systems.recognition.config.verbs import Evaluate, Prepare, Transcribe
+
+__all__ = [
+    "Augment",
+    "Data",
+    "Evaluate",
+    "Features",
+    "Model",
+    "Optimizer",
+    "Prepare",
+    "Request",
+    "Span",
+    "Train",
+    "Transcribe",
+    "Transcript",
+]

@@ -1,0 +1,33 @@
+"""Shape of a recognizer's network."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from onsei.config import Fraction, PositiveInt, options
+
+
+@options
+class Model:
+    """Shape of DeepSpeech2."""
+
+    rnn_type: Literal["rnn", "gru", "lstm"] = "gru"
+    """Kind of recurrent layer."""
+    hidden_size: PositiveInt = 800
+    """Units of each recurrent layer."""
+    hidden_layers: PositiveInt = 5
+    """Number of recurrent layers."""
+    bidirectional: bool = True
+    """Read backward too and sum the directions; without it a look-ahead layer follows."""
+    lookahead_context: PositiveInt = 20
+    """Frames that the look-ahead layer sees, the present one included."""
+    conv_channels: PositiveInt = 32
+    """Channels of the two convolutions."""
+    conv_spans: tuple[PositiveInt, PositiveInt] = (41, 21)
+    """Frequency bins that each convolution spans, odd numbers."""
+    conv_pool: PositiveInt = 1
+    """Neighboring bins of which only the strongest is kept after the convolutions: voices differ less; 1 keeps all."""
+    dropout: Fraction = 0.0
+    """Dropout of the inputs of each recurrent layer but the first, and of the last linear layer."""
+    count_padding: bool = False
+    """Treat padding as deepspeech.pytorch does: counted in batch norms while training, not cleared in the input."""

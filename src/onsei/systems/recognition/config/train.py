@@ -1,0 +1,78 @@
+"""Options of a training run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from onsei.config import Fraction, NonNegative, NonNegativeInt, Positive, PositiveInt, flag, options
+from onsei.systems.recognition.config.augment import Augment
+from onsei.systems.recognition.config.features import Features
+from onsei.systems.recognition.config.network import Model
+from onsei.training.options import Training
+
+
+@options
+class Data:
+    """How utterances become batches."""
+
+    batch_size: PositiveInt = 20
+    """Most utterances in a batch."""
+    batch_seconds: Positive = 240.0
+    """Most sound in a batch with its padding, in seconds."""
+    num_workers: NonNegativeInt = 2
+    """Processes that prepare batches; 0 prepares them in the training process."""
+    shuffle: bool = True
+    """New order in every epoch."""
+    sortagrad: bool = True
+    """First epoch from short to long utterances."""
+    feature_cache: Path | None = None
+    """Folder that keeps computed features for later epochs and runs."""
+    unknown_characters: Literal["fail", "drop"] = "fail"
+    """What to do when transcripts hold characters outside the labels: stop, or train without these characters."""
+
+
+@options
+class Optimizer:
+    """How weights are changed."""
+
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    """SGD with Nesterov momentum, or AdamW."""
+    learning_rate: Annotated[Positive, flag("--lr")] = 3e-4
+    """Learning rate at the start."""
+    momentum: Fraction = 0.9
+    """Nesterov momentum of SGD."""
+    weight_decay: NonNegative = 1e-5
+    """Weight decay."""
+
+
+@options
+class Train:
+    """Train a recognizer from manifests."""
+
+    train_manifest: Path
+    """Manifest of the training utterances (JSONL, or CSV of `audio,text` paths)."""
+    output_dir: Annotated[Path, flag("--save-folder")]
+    """Folder of the run: checkpoints, metrics, and at the end the model."""
+    val_manifest: Path | None = None
+    """Manifest of the validation utterances; the best weights on it are kept."""
+    labels_path: Path | None = None
+    """JSON list of output labels, the blank `_` first."""
+    labels: tuple[str, ...] = ()
+    """Output labels, the blank `_` first, where there is no labels_path; English letters by default."""
+    units: Literal["characters", "words"] = "characters"
+    """What a label stands for."""
+    case: Literal["upper", "lower", "keep"] = "upper"
+    """Case that transcripts are brought to."""
+    features: Features = Features()
+    """What the network sees."""
+    model: Model = Model()
+    """The network."""
+    augment: Augment = Augment()
+    """Random changes of the training sounds."""
+    data: Data = Data()
+    """Batches."""
+    optimization: Optimizer = Optimizer()
+    """The optimizer."""
+    training: Training = Training()
+    """The clock: epochs, precision, checkpoints, trackers."""

@@ -1,0 +1,80 @@
+"""Options of the verbs around training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from onsei.config import Fraction, NonNegative, NonNegativeInt, Positional, Positive, PositiveInt, options, shown_as
+
+
+@options
+class Prepare:
+    """Make training and validation manifests from recordings with transcripts."""
+
+    kind: Positional[Literal["folder", "csv"]]
+    """`folder`: each sound has a text file of the same name beside it; `csv`: rows of `audio path,text path`."""
+    source: Annotated[Positional[Path], shown_as("SOURCE")]
+    """The folder or the CSV file."""
+    output_dir: Path
+    """Folder for train.jsonl and val.jsonl."""
+    val_fraction: Fraction = 0.1
+    """Share of utterances that becomes the validation manifest."""
+    min_duration: NonNegative = 0.0
+    """Leave out shorter training sounds, in seconds."""
+    max_duration: NonNegative = 0.0
+    """Leave out longer training sounds, in seconds; 0 sets no limit."""
+    seed: int = 123456
+    """Seed of the split."""
+    force: bool = False
+    """Overwrite manifests that are there."""
+
+
+@options
+class Evaluate:
+    """Measure a recognizer on a manifest."""
+
+    model: Annotated[Positional[str], shown_as("MODEL")]
+    """Model folder or Hub repository."""
+    test_manifest: Path
+    """Manifest with transcripts."""
+    json: Path | None = None
+    """Write the numbers to this file as one flat JSON object; rates in percent."""
+    table: Path | None = None
+    """Write one JSON line an utterance: reference, hypothesis, errors, times."""
+    unknown_characters: Literal["fail", "drop"] = "drop"
+    """What to do when transcripts hold characters outside the labels: stop, or count them and score without them."""
+    verbose: bool = False
+    """Print every utterance, not just the worst."""
+    batch_size: PositiveInt = 20
+    """Most utterances in a batch."""
+    batch_seconds: Positive = 240.0
+    """Most sound in a batch, in seconds."""
+    num_workers: NonNegativeInt = 2
+    """Processes that read files."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:1` or `mps`."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Number format of the network."""
+
+
+@options
+class Transcribe:
+    """Write down what recordings say."""
+
+    model: Annotated[Positional[str], shown_as("MODEL")]
+    """Model folder or Hub repository."""
+    audio: Annotated[Positional[tuple[Path, ...]], shown_as("AUDIO…")]
+    """Sound files, any rate, format and channel count."""
+    format: Literal["text", "json", "srt", "vtt"] = "text"
+    """What is printed."""
+    offsets: bool = False
+    """With `json`: also the time of every character."""
+    output_dir: Path | None = None
+    """Write one file a recording here instead of printing."""
+    force: bool = False
+    """Overwrite transcripts that are there."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:1` or `mps`."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Number format of the network."""
