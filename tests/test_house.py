@@ -41,6 +41,7 @@ DOORS = {  # heavy library → the only places that may import it
     "librosa": (),
     "jiwer": (),
     "espeakng_loader": ("demo",),
+    "pyopenjtalk": ("text.japanese",),
     "pickle": (),
 }
 FILES = {

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Literal
 
 from onsei.errors import ConfigError
+from onsei.text.spelling import Case, Script, Spelling
 
-Case = Literal["upper", "lower", "keep"]
+__all__ = ["BLANK", "ENGLISH", "Alphabet", "Case", "Script", "Units", "parts"]
+
 Units = Literal["characters", "words"]
 BLANK = "_"
 ENGLISH = (BLANK, "'", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ", " ")
@@ -27,11 +29,13 @@ class Alphabet:
         labels: one character or word each, the blank first.
         case: how text is cased before it is looked up.
         units: whether a label stands for a character or for a whole word.
+        script: how text is spelled before it is looked up.
     """
 
     labels: tuple[str, ...] = ENGLISH
     case: Case = "upper"
     units: Units = "characters"
+    script: Script = "plain"
 
     def __post_init__(self) -> None:
         if not self.labels or self.labels[0] != BLANK:
@@ -44,7 +48,7 @@ class Alphabet:
             raise ConfigError(f"labels: not one {unit}: {wrong}; given twice: {twice}", f"list each {unit} once")
 
     @classmethod
-    def read(cls, path: Path, case: Case = "upper", units: Units = "characters") -> Alphabet:
+    def read(cls, path: Path, case: Case = "upper", units: Units = "characters", script: Script = "plain") -> Alphabet:
         """Read a JSON list of labels, as ``labels.json`` of deepspeech.pytorch holds."""
         try:
             labels = json.loads(path.read_text(encoding="utf-8"))
@@ -54,20 +58,33 @@ class Alphabet:
             raise ConfigError(f"{path}: not a JSON list: {error}", 'write ["_", "A", "B", …]') from None
         if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
             raise ConfigError(f"{path}: expected a JSON list of labels", 'write ["_", "A", "B", …]')
-        return cls(tuple(labels), case, units)
+        return cls(tuple(labels), case, units, script)
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
         return {label: number for number, label in enumerate(self.labels) if number}
 
+    @property
+    def spelling(self) -> Spelling:
+        """How text is brought to this alphabet's case and script."""
+        return Spelling(self.case, self.script)
+
+    @property
+    def spaced(self) -> bool:
+        """Whether spaces part the words of its texts."""
+        return self.spelling.spaced
+
+    @property
+    def parted(self) -> bool:
+        """Whether labels join to words between spaces; where not, each is a word of its own."""
+        return self.spaced and self.units != "words"
+
     def normalize(self, text: str) -> str:
-        """``text`` in the alphabet's case, runs of white space as one space."""
-        text = " ".join(text.split())
-        return {"upper": text.upper, "lower": text.lower, "keep": text.__str__}[self.case]()
+        """``text`` in the alphabet's script and case, runs of white space as one space."""
+        return self.spelling(text)
 
     def _parts(self, text: str) -> Sequence[str]:
-        text = self.normalize(text)
-        return text if self.units == "characters" else text.split()
+        return parts(self.normalize(text), self.units)
 
     def encode(self, text: str) -> list[int]:
         """Label numbers of ``text``; units outside the alphabet are left out (``unknown`` counts them)."""
@@ -87,3 +104,8 @@ class Alphabet:
     def spoken(self, text: str) -> str:
         """``text`` as it can be recognized at best: normalized, without units outside the alphabet."""
         return " ".join(self.decode(self.encode(text)).split())
+
+
+def parts(text: str, units: Units) -> Sequence[str]:
+    """Spelled ``text`` cut into the units that may be labels."""
+    return text if units == "characters" else text.split()

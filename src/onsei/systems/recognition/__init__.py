@@ -9,6 +9,7 @@ SYSTEM = System(
     summary="speech to text: DeepSpeech2 with CTC",
     verbs=(
         Verb("prepare", "make manifests from recordings", f"{_HERE}.config:Prepare", f"{_HERE}.data.prepare:prepare"),
+        Verb("labels", "labels that transcripts need", f"{_HERE}.config:Labels", f"{_HERE}.labels:labels"),
         Verb("train", "train a recognizer", f"{_HERE}.config:Train", f"{_HERE}.training:train", recipes=True),
         Verb("evaluate", "WER and CER on a manifest", f"{_HERE}.config:Evaluate", f"{_HERE}.evaluation:evaluate"),
         Verb("transcribe", "text of recordings", f"{_HERE}.config:Transcribe", f"{_HERE}.inference:transcribe"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,6 +26,7 @@ from onsei.paths import write_text
 from onsei.systems.recognition.config import Features, Model, Request, Span, Transcribe, Transcript
 from onsei.systems.recognition.data import FrontEnd
 from onsei.systems.recognition.model import STRIDE, DeepSpeech2
+from onsei.systems.recognition.transcripts import joined, mean, subtitles, words_of
 from onsei.text.alphabet import Alphabet
 
 CHUNK = 30.0
@@ -74,7 +74,9 @@ class Transcriber:
         if missing:
             raise ModelError(f"{folder}/onsei.json: config lacks {', '.join(missing)}", "copy the whole folder again")
         features = from_dict(Features, saved.config["features"], source=f"{folder}/onsei.json")
-        alphabet = Alphabet(saved.labels, saved.config["case"], saved.config["units"])
+        alphabet = Alphabet(
+            saved.labels, saved.config["case"], saved.config["units"], saved.config.get("script", "plain")
+        )
         options = from_dict(Model, saved.config["model"], source=f"{folder}/onsei.json")
         model = DeepSpeech2(options, features.bins, len(alphabet.labels))
         saved.fill(model)
@@ -82,7 +84,7 @@ class Transcriber:
 
     def __call__(self, request: Request) -> Transcript:
         """Write down one sound of any length."""
-        return joined([self.hear([samples], [start])[0] for start, samples in self._chunks(request)])
+        return self._joined([self.hear([samples], [start])[0] for start, samples in self._chunks(request)])
 
     def batch(self, requests: Sequence[Request]) -> list[Transcript]:
         """Write down many sounds, each as it would be alone; sounds of like length share the network's batches."""
@@ -93,14 +95,14 @@ class Transcriber:
             numbers, starts, sounds = zip(*chunks[first : first + _TOGETHER], strict=True)
             heard += zip(numbers, starts, self.hear(sounds, starts), strict=True)
         heard.sort(key=lambda part: part[:2])
-        return [joined([part for n, _, part in heard if n == number]) for number in range(len(requests))]
+        return [self._joined([part for n, _, part in heard if n == number]) for number in range(len(requests))]
 
     def stream(self, request: Request) -> Iterator[Transcript]:
         """Write down a sound chunk by chunk: each result holds all that was heard so far."""
         heard: list[Transcript] = []
         for start, samples in self._chunks(request):
             heard.append(self.hear([samples], [start])[0])
-            yield joined(heard)
+            yield self._joined(heard)
 
     def hear(self, sounds: Sequence[NDArray[np.float32]], starts: Sequence[float] | None = None) -> list[Transcript]:
         """Write down sounds that lie in memory, in one batch.
@@ -146,6 +148,9 @@ class Transcriber:
             yield start, samples
             start += max(len(samples) / rate, 1 / rate) if end - start > CHUNK else take
 
+    def _joined(self, parts: Sequence[Transcript]) -> Transcript:
+        return joined(parts, " " if self.alphabet.spaced else "")
+
     def _transcript(self, path: LabelPath, start: float, duration: float) -> Transcript:
         frame = STRIDE * self.features.window_stride
         characters = tuple(
@@ -158,29 +163,8 @@ class Transcriber:
             for label, begin, end, confidence in zip(path.labels, path.starts, path.ends, path.confidences, strict=True)
         )
         text = " ".join(self.alphabet.decode(path.labels.tolist()).split())
-        words = characters if self.alphabet.units == "words" else words_of(characters)
-        return Transcript(text, _mean(characters), round(start + duration, 3), words, characters)
-
-
-def words_of(characters: Sequence[Span]) -> tuple[Span, ...]:
-    """Words between spaces, from the first character's start to the last one's end."""
-    words: list[Span] = []
-    group: list[Span] = []
-    for character in [*characters, Span(" ", 0.0, 0.0, 0.0)]:
-        if character.text != " ":
-            group.append(character)
-        elif group:
-            words.append(Span("".join(c.text for c in group), group[0].start, group[-1].end, _mean(group)))
-            group = []
-    return tuple(words)
-
-
-def joined(parts: Sequence[Transcript]) -> Transcript:
-    """One transcript of consecutive chunks."""
-    characters = tuple(c for part in parts for c in part.characters)
-    words = tuple(w for part in parts for w in part.words)
-    text = " ".join(part.text for part in parts if part.text)
-    return Transcript(text, _mean(characters), parts[-1].duration, words, characters)
+        words = words_of(characters) if self.alphabet.parted else characters
+        return Transcript(text, mean(characters), round(start + duration, 3), words, characters)
 
 
 def quietest(samples: NDArray[np.float32], rate: int) -> int:
@@ -190,10 +174,6 @@ def quietest(samples: NDArray[np.float32], rate: int) -> int:
     energy = np.concatenate([[0.0], np.cumsum(samples[tail:].astype(np.float64) ** 2)])
     power = energy[width:] - energy[:-width]
     return tail + int(power.argmin()) + width // 2
-
-
-def _mean(spans: Sequence[Span]) -> float:
-    return round(float(np.mean([s.confidence for s in spans])), 4) if spans else 0.0
 
 
 def transcribe(options: Transcribe) -> int:
@@ -246,30 +226,3 @@ def formatted(result: Transcript, audio: Path, options: Transcribe) -> str:
         named = len(options.audio) > 1 and options.output_dir is None
         return f"{audio}\t{result.text}" if named else result.text
     return subtitles(result, options.format)
-
-
-def subtitles(result: Transcript, kind: str) -> str:
-    """Words in lines of at most 42 characters and 5 seconds, as SRT or WebVTT."""
-    lines: list[list[Span]] = []
-    for word in result.words:
-        line = lines[-1] if lines else None
-        fits = line and sum(len(w.text) + 1 for w in line) + len(word.text) <= 42 and word.end - line[0].start <= 5.0
-        if line is not None and fits:
-            line.append(word)
-        else:
-            lines.append([word])
-    mark = "," if kind == "srt" else "."
-    cues = []
-    for line in lines:
-        text = " ".join(word.text for word in line)
-        shown = escape(text, quote=False) if kind == "vtt" else text  # WebVTT has tags, SRT has none
-        cues.append(f"{_clock(line[0].start, mark)} --> {_clock(line[-1].end, mark)}\n{shown}")
-    if kind == "srt":
-        cues = [f"{number}\n{cue}" for number, cue in enumerate(cues, 1)]
-    return "\n\n".join(["WEBVTT", *cues] if kind == "vtt" else cues)
-
-
-def _clock(seconds: float, mark: str) -> str:
-    milliseconds = round(seconds * 1000)
-    minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d}{mark}{rest % 1000:03d}"

@@ -25,10 +25,14 @@ from onsei.metrics.wer import char_errors, word_errors
 from onsei.systems.recognition.config import Features, Train
 from onsei.systems.recognition.config import Optimizer as OptimizerOptions
 from onsei.systems.recognition.data import Batch, Preparation, accept, cache_for, source, survey
+from onsei.systems.recognition.labels import chosen, settled
 from onsei.systems.recognition.model import DeepSpeech2
-from onsei.text.alphabet import ENGLISH, Alphabet
+from onsei.text.alphabet import Alphabet
 from onsei.training.engine import Engine, Summary
 from onsei.training.learner import Clock, Update
+
+SAVED = ("features", "model", "case", "units", "script")
+"""What of the options a model is saved with."""
 
 
 class CTCLearner:
@@ -112,13 +116,15 @@ def train(options: Train) -> Summary:
     Raises:
         OnseiError: a fault in options, manifests or run folder; found before training starts.
     """
-    engine = Engine(options.training, options.output_dir, resolved=to_dict(options))
-    alphabet = alphabet_of(options)
     manifest = Manifest.open(options.train_manifest)
+    alphabet, rare = chosen(options, manifest)
+    options = settled(options, alphabet)
+    engine = Engine(options.training, options.output_dir, resolved=to_dict(options))
     validation = Manifest.open(options.val_manifest) if options.val_manifest else None
     for name, opened in (("train", manifest), ("val", validation)):
         if opened is not None:
-            accept(f"--{name}-manifest", opened, survey(opened, alphabet, options.features), options.data)
+            found = survey(opened, alphabet, options.features)
+            accept(f"--{name}-manifest", opened, found, options.data, rare)
     features = replace(options.features, bins=feature_bins(options.features, manifest))
     options = replace(options, features=features)
     torch.manual_seed(options.training.seed)
@@ -142,22 +148,13 @@ def train(options: Train) -> Summary:
     )
 
 
-def alphabet_of(options: Train) -> Alphabet:
-    """The labels that the options name."""
-    if options.labels_path is not None:
-        return Alphabet.read(options.labels_path, options.case, options.units)
-    return Alphabet(options.labels or ENGLISH, options.case, options.units)
-
-
 def save(folder: Path, options: Train, model: nn.Module, alphabet: Alphabet, history: Mapping[str, Any]) -> None:
     """Write the model folder."""
     store.save(
         folder,
         system="recognition",
         stage="train",
-        config={
-            name: value for name, value in to_dict(options).items() if name in ("features", "model", "case", "units")
-        },
+        config={name: value for name, value in to_dict(options).items() if name in SAVED},
         weights=model.state_dict(),
         labels=alphabet.labels,
         history=history,

@@ -5,13 +5,14 @@ from onsei.systems.recognition.config.augment import Augment
 from onsei.systems.recognition.config.features import Features
 from onsei.systems.recognition.config.network import Model
 from onsei.systems.recognition.config.train import Data, Optimizer, Train
-from onsei.systems.recognition.config.verbs import Evaluate, Prepare, Transcribe
+from onsei.systems.recognition.config.verbs import Evaluate, Labels, Prepare, Transcribe
 
 __all__ = [
     "Augment",
     "Data",
     "Evaluate",
     "Features",
+    "Labels",
     "Model",
     "Optimizer",
     "Prepare",

@@ -60,10 +60,17 @@ class Train:
     """JSON list of output labels, the blank `_` first."""
     labels: tuple[str, ...] = ()
     """Output labels, the blank `_` first, where there is no labels_path; English letters by default."""
+    labels_from_data: bool = False
+    """Read the labels off the training transcripts; `onsei recognition labels` shows them beforehand."""
+    min_count: PositiveInt = 1
+    """With labels_from_data: occurrences that a character or word needs to get a label; rarer ones are left out."""
     units: Literal["characters", "words"] = "characters"
     """What a label stands for."""
     case: Literal["upper", "lower", "keep"] = "upper"
     """Case that transcripts are brought to."""
+    script: Literal["plain", "kanji", "kana", "reading"] = "plain"
+    """Plain: as written, words parted by spaces. Japanese without spaces: kanji, as written; kana, hiragana as
+    katakana; reading, katakana as spoken, read by pyopenjtalk."""
     features: Features = Features()
     """What the network sees."""
     model: Model = Model()

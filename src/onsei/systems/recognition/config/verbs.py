@@ -31,6 +31,26 @@ class Prepare:
 
 
 @options
+class Labels:
+    """Show which labels the transcripts of a manifest need, with counts, and write them to a file."""
+
+    manifest: Annotated[Positional[Path], shown_as("MANIFEST")]
+    """Manifest of the training utterances."""
+    output: Path | None = None
+    """Write the labels to this file, for `--labels-path`."""
+    min_count: PositiveInt = 1
+    """Occurrences that a character or word needs to get a label."""
+    units: Literal["characters", "words"] = "characters"
+    """What a label stands for."""
+    case: Literal["upper", "lower", "keep"] = "upper"
+    """Case that transcripts are brought to."""
+    script: Literal["plain", "kanji", "kana", "reading"] = "plain"
+    """How transcripts are spelled, as in training."""
+    force: bool = False
+    """Overwrite labels that are there."""
+
+
+@options
 class Evaluate:
     """Measure a recognizer on a manifest."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,8 +52,13 @@ def told(path: Path, unknown: Counter[str]) -> str:
     return f"{path}: characters outside the labels: {shown}"
 
 
-def accept(name: str, manifest: Manifest, found: Survey, options: Data) -> None:
+def accept(
+    name: str, manifest: Manifest, found: Survey, options: Data, left_out: Collection[str] = frozenset()
+) -> None:
     """Say what the survey of the manifest given by the flag ``name`` found; stop where training would be wasted.
+
+    Args:
+        left_out: units that the user chose to give no label: they stop nothing.
 
     Raises:
         ConfigError: characters outside the labels, and the options do not drop them.
@@ -66,7 +71,7 @@ def accept(name: str, manifest: Manifest, found: Survey, options: Data) -> None:
         raise DataError(f"{manifest.path}: {counted}", "give each row the key `text`, or take these rows out")
     if found.unknown:
         message = told(manifest.path, found.unknown)
-        if options.unknown_characters == "fail":
+        if options.unknown_characters == "fail" and not found.unknown.keys() <= set(left_out):
             raise ConfigError(
                 message, "--unknown-characters drop trains without them; --labels-path and --case change the labels"
             )
