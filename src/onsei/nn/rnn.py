@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from onsei.nn.recurrence import recur
+
 RNNType = Literal["rnn", "gru", "lstm"]
 _KINDS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -67,6 +69,7 @@ class BatchRNN(nn.Module):
         super().__init__()
         self.batch_norm = FrameWise(nn.BatchNorm1d(input_size), count_padding) if batch_norm else None
         self.dropout = dropout
+        self.kind: RNNType = kind
         self.rnn = _KINDS[kind](input_size, hidden_size, bidirectional=bidirectional, bias=True)
 
     def forward(self, x: PackedSequence) -> PackedSequence:
@@ -75,37 +78,42 @@ class BatchRNN(nn.Module):
             x = self.batch_norm(x)
         if self.dropout:
             x = like(x, torch.dropout(x.data, self.dropout, self.training))
-        if not x.data.is_cuda:
-            return like(x, self._over_padding(x))
-        y: PackedSequence = self.rnn(x)[0]
-        if self.rnn.bidirectional:
-            y = like(y, y.data.view(len(y.data), 2, -1).sum(1))
-        return y
-
-    def _over_padding(self, x: PackedSequence) -> Tensor:
-        """The same over padded sequences, one direction after the other: frames of the sum, (N, H), packed as x is.
-
-        Torch's packed recurrence on a CPU clears a tensor of all frames for every single frame in its backward pass.
-        """
+        if x.data.device.type == "cpu":
+            y = recur(self.kind, x.data, self._weights(), x.batch_sizes)
+            if self.rnn.bidirectional:
+                y = y + recur(self.kind, x.data, self._weights("_reverse"), x.batch_sizes, backward=True)
+            return like(x, y)
+        if x.data.is_cuda:
+            both: PackedSequence = self.rnn(x)[0]
+            return like(x, both.data.view(len(both.data), -1, self.rnn.hidden_size).sum(1))
         padded, lengths = pad_packed_sequence(x)  # (T, B, H)
-        y = self._direction(padded, "")
+        return like(x, pack_padded_sequence(self.over_padding(padded, lengths), lengths, enforce_sorted=False).data)
+
+    def over_padding(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """The recurrent layer alone, over padded x, (T, B, I), of ``lengths`` frames, (B,): (T, B, H).
+
+        One direction after the other, by torch's own kernels: for devices that have no packed ones, and for export.
+        What it gives for padding means nothing.
+        """
+        y = self._direction(x, "")
         if self.rnn.bidirectional:
-            order = _reversal(lengths.to(padded.device), padded.size(0))
-            backward = self._direction(_along(padded, order), "_reverse")
-            y = y + _along(backward, order)
-        return pack_padded_sequence(y, lengths, enforce_sorted=False).data
+            order = _reversal(lengths.to(x.device), x.size(0))
+            y = y + _along(self._direction(_along(x, order), "_reverse"), order)
+        return y
 
     def _direction(self, x: Tensor, suffix: str) -> Tensor:
         """One direction over x, (T, B, I), from its first frame on; padding at the end changes no frame before it."""
-        names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
-        weights = [getattr(self.rnn, name + suffix) for name in names]
         state = x.new_zeros(1, x.size(1), self.rnn.hidden_size)
         # input, state, weights, biases, layers, dropout, training, bidirectional, batch first
-        rest = (weights, True, 1, 0.0, self.training, False, False)
-        if isinstance(self.rnn, nn.LSTM):
+        rest = (self._weights(suffix), True, 1, 0.0, self.training, False, False)
+        if self.kind == "lstm":
             y: Tensor = torch.lstm(x, (state, state), *rest)[0]
             return y
-        return (torch.gru if isinstance(self.rnn, nn.GRU) else torch.rnn_tanh)(x, state, *rest)[0]
+        return (torch.gru if self.kind == "gru" else torch.rnn_tanh)(x, state, *rest)[0]
+
+    def _weights(self, suffix: str = "") -> list[Tensor]:
+        names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+        return [getattr(self.rnn, name + suffix) for name in names]
 
 
 def _reversal(lengths: Tensor, size: int) -> Tensor:
