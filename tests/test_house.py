@@ -42,6 +42,7 @@ DOORS = {  # heavy library → the only places that may import it
     "jiwer": (),
     "espeakng_loader": ("demo",),
     "pyopenjtalk": ("text.japanese",),
+    "sentencepiece": ("text.pieces",),
     "pickle": (),
 }
 FILES = {

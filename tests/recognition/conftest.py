@@ -7,7 +7,7 @@ import pytest
 import onsei
 from onsei.systems.recognition.data.example import example
 from onsei.systems.recognition.training import train as train_model
-from tests.recognition.corpus import write_recipe
+from tests.recognition.corpus import UNLABELED, write_recipe
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +39,14 @@ def runner(model):
 @pytest.fixture
 def recipe(corpus, tmp_path):
     return write_recipe(corpus, tmp_path)
+
+
+@pytest.fixture
+def unlabeled(tmp_path):
+    """A recipe that names no labels."""
+    path = tmp_path / "unlabeled.yaml"
+    path.write_text(UNLABELED, encoding="utf-8")
+    return path
 
 
 @pytest.fixture(autouse=True)

@@ -23,6 +23,9 @@ data: {{batch_size: 2, num_workers: 0, sortagrad: false}}
 training: {{epochs: 1, device: cpu, seed: 1, silent: true, estimate_memory: false}}
 labels_path: {labels}
 """
+"""A small network on the corpus's labels."""
+UNLABELED = "".join(line + "\n" for line in RECIPE.format(labels="").splitlines() if not line.startswith("labels_path"))
+"""The same without labels."""
 
 
 class Answer(NamedTuple):
@@ -49,6 +52,10 @@ def write_recipe(corpus, folder, name="mine.yaml"):
     path = folder / name
     path.write_text(RECIPE.format(labels=json.dumps(str(corpus / "labels.json"))), encoding="utf-8")
     return path
+
+
+def facts(run):
+    return json.loads((run / "onsei.json").read_text(encoding="utf-8"))
 
 
 def steps(run):

@@ -9,31 +9,11 @@ import onsei
 from onsei import config
 from onsei.systems.recognition.config import Request, Span, Train, Transcript
 from onsei.systems.recognition.transcripts import subtitles, words_of
-from tests.recognition.corpus import assert_refused, command, rows, steps, train, write
-
-PLAIN = """\
-case: keep
-features: {sample_rate: 8000}
-model: {hidden_size: 8, hidden_layers: 1, conv_channels: 2}
-data: {batch_size: 2, num_workers: 0, sortagrad: false}
-training: {epochs: 1, device: cpu, seed: 1, silent: true, estimate_memory: false}
-"""
-
-
-@pytest.fixture
-def unlabeled(tmp_path):
-    """A recipe that names no labels."""
-    path = tmp_path / "plain.yaml"
-    path.write_text(PLAIN, encoding="utf-8")
-    return path
+from tests.recognition.corpus import assert_refused, command, facts, rows, steps, train, write
 
 
 def retold(corpus, *texts):
     return [replace(row, text=text) for row, text in zip(rows(corpus, len(texts)), texts, strict=True)]
-
-
-def facts(run):
-    return json.loads((run / "onsei.json").read_text(encoding="utf-8"))
 
 
 def test_the_verb_counts_and_writes_what_training_reads(capsys, corpus, tmp_path):

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Literal
 
 from onsei.errors import ConfigError
+from onsei.text.pieces import SPACE, Pieces
 from onsei.text.spelling import Case, Script, Spelling
 
 __all__ = ["BLANK", "ENGLISH", "Alphabet", "Case", "Script", "Units", "parts"]
 
-Units = Literal["characters", "words"]
+Units = Literal["characters", "words", "bpe"]
 BLANK = "_"
 ENGLISH = (BLANK, "'", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ", " ")
 """The labels of deepspeech.pytorch: blank, apostrophe, letters, space."""
@@ -26,18 +27,23 @@ class Alphabet:
     """Labels of a recognizer. Label 0 is CTC's blank, written ``_``.
 
     Args:
-        labels: one character or word each, the blank first.
+        labels: one character, word or piece of words each, the blank first.
         case: how text is cased before it is looked up.
-        units: whether a label stands for a character or for a whole word.
+        units: whether a label stands for a character, for a whole word, or for a piece of words (``bpe``).
         script: how text is spelled before it is looked up.
+        pieces: what cuts text into pieces; needed with ``bpe`` only.
     """
 
     labels: tuple[str, ...] = ENGLISH
     case: Case = "upper"
     units: Units = "characters"
     script: Script = "plain"
+    pieces: Pieces | None = None
 
     def __post_init__(self) -> None:
+        if self.pieces is not None or self.units == "bpe":
+            self._check_pieces()
+            return
         if not self.labels or self.labels[0] != BLANK:
             raise ConfigError(f"labels: the first must be the blank {BLANK!r}, found {self.labels[:1]}", "put it first")
         words = self.units == "words"
@@ -46,6 +52,21 @@ class Alphabet:
         if wrong or twice:
             unit = self.units.removesuffix("s")
             raise ConfigError(f"labels: not one {unit}: {wrong}; given twice: {twice}", f"list each {unit} once")
+
+    def _check_pieces(self) -> None:
+        if self.pieces is None or self.units != "bpe":
+            found = f"units {self.units} {'without' if self.pieces is None else 'with'} pieces"
+            raise ConfigError(f"labels: found {found}", "units bpe and pieces go together")
+        if self.labels != (BLANK, *self.pieces.known()):
+            raise ConfigError(
+                f"labels: {len(self.labels)} that are not the {len(self.pieces.known()) + 1} pieces",
+                "labels and pieces must come from one training",
+            )
+
+    @classmethod
+    def of_pieces(cls, pieces: Pieces, case: Case = "upper", script: Script = "plain") -> Alphabet:
+        """The alphabet whose labels are ``pieces``."""
+        return cls((BLANK, *pieces.known()), case, "bpe", script, pieces)
 
     @classmethod
     def read(cls, path: Path, case: Case = "upper", units: Units = "characters", script: Script = "plain") -> Alphabet:
@@ -88,18 +109,29 @@ class Alphabet:
 
     def encode(self, text: str) -> list[int]:
         """Label numbers of ``text``; units outside the alphabet are left out (``unknown`` counts them)."""
+        if self.pieces is not None:
+            return self.pieces.encode(self.normalize(text))
         return [self._numbers[unit] for unit in self._parts(text) if unit in self._numbers]
 
     def unknown(self, texts: Iterable[str]) -> Counter[str]:
         """How often each character (or word) outside the alphabet occurs in ``texts``."""
         counts: Counter[str] = Counter()
         for text in texts:
-            counts.update(self._parts(text))
-        return Counter({c: n for c, n in counts.most_common() if c not in self._numbers})
+            if self.pieces is not None:
+                counts.update(self.pieces.unknown(self.normalize(text)))
+            else:
+                counts.update(self._parts(text))
+        return Counter({c: n for c, n in counts.most_common() if c not in self._numbers or self.pieces is not None})
+
+    def shown(self, number: int) -> str:
+        """The text of one label; a piece that begins a word has a space before it."""
+        label = self.labels[number]
+        return label if self.pieces is None else label.replace(SPACE, " ")
 
     def decode(self, numbers: Sequence[int]) -> str:
         """Text of label numbers."""
-        return ("" if self.units == "characters" else " ").join(self.labels[number] for number in numbers)
+        text = (" " if self.units == "words" else "").join(self.shown(number) for number in numbers)
+        return text if self.pieces is None else text.strip()
 
     def spoken(self, text: str) -> str:
         """``text`` as it can be recognized at best: normalized, without units outside the alphabet."""
@@ -107,5 +139,5 @@ class Alphabet:
 
 
 def parts(text: str, units: Units) -> Sequence[str]:
-    """Spelled ``text`` cut into the units that may be labels."""
-    return text if units == "characters" else text.split()
+    """Spelled ``text`` cut into the units that are counted; of pieces, the characters."""
+    return text.split() if units == "words" else text

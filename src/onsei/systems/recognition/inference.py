@@ -25,6 +25,7 @@ from onsei.nn.device import pick_device, pick_dtype
 from onsei.paths import write_text
 from onsei.systems.recognition.config import Features, Model, Request, Span, Transcribe, Transcript
 from onsei.systems.recognition.data import FrontEnd
+from onsei.systems.recognition.labels import opened
 from onsei.systems.recognition.model import STRIDE, DeepSpeech2
 from onsei.systems.recognition.transcripts import joined, mean, subtitles, words_of
 from onsei.text.alphabet import Alphabet
@@ -74,9 +75,7 @@ class Transcriber:
         if missing:
             raise ModelError(f"{folder}/onsei.json: config lacks {', '.join(missing)}", "copy the whole folder again")
         features = from_dict(Features, saved.config["features"], source=f"{folder}/onsei.json")
-        alphabet = Alphabet(
-            saved.labels, saved.config["case"], saved.config["units"], saved.config.get("script", "plain")
-        )
+        alphabet = opened(saved)
         options = from_dict(Model, saved.config["model"], source=f"{folder}/onsei.json")
         model = DeepSpeech2(options, features.bins, len(alphabet.labels))
         saved.fill(model)
@@ -155,7 +154,7 @@ class Transcriber:
         frame = STRIDE * self.features.window_stride
         characters = tuple(
             Span(
-                self.alphabet.labels[label],
+                self.alphabet.shown(label),
                 round(start + float(begin) * frame, 3),
                 round(start + min(float(end) * frame, duration), 3),
                 round(min(float(confidence), 1.0), 4),

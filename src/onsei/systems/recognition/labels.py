@@ -1,4 +1,4 @@
-"""The labels of a run, given or read off the transcripts; and the verb that shows them before a training."""
+"""The labels of a run: given, read off the transcripts, or learned from them; and the verb that shows them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
+from pathlib import Path
 
 from onsei.data.manifest import Manifest, refuse_existing
 from onsei.errors import ConfigError, DataError
-from onsei.paths import write_text
+from onsei.hub.store import ModelFolder
+from onsei.paths import write_text, written_aside
 from onsei.systems.recognition.config import Labels, Train
 from onsei.text.alphabet import ENGLISH, Alphabet
 from onsei.text.census import Census
+from onsei.text.pieces import FILE, Pieces
 from onsei.text.spelling import Spelling
 
 
@@ -24,6 +28,8 @@ def chosen(options: Train, manifest: Manifest) -> tuple[Alphabet, Counter[str]]:
         ConfigError: labels are given twice, or are no labels.
         DataError: they are to be read off a manifest without text.
     """
+    if options.units == "bpe":
+        return _of_pieces(options, manifest)
     if not options.labels_from_data:
         if options.labels_path is not None:
             return Alphabet.read(options.labels_path, options.case, options.units, options.script), Counter()
@@ -40,6 +46,59 @@ def chosen(options: Train, manifest: Manifest) -> tuple[Alphabet, Counter[str]]:
         raise DataError(f"{manifest.path}: {seen} in {census.texts} transcripts", "lower --min-count")
     print(f"{manifest.path}: {len(labels) - 1} labels from {census.texts} transcripts{_told(rare)}")
     return Alphabet(labels, options.case, options.units, options.script), rare
+
+
+def _of_pieces(options: Train, manifest: Manifest) -> tuple[Alphabet, Counter[str]]:
+    if options.labels_path is not None or options.labels:
+        raise ConfigError("units: bpe learns its labels, but labels or labels_path are given", "leave these out")
+    spelling = Spelling(options.case, options.script)
+    path = options.pieces_path or _of_run(options)
+    if path is not None:
+        return Alphabet.of_pieces(Pieces.read(path), options.case, options.script), Counter()
+    census = Census.of(texts(manifest), spelling)
+    rare = census.rare(options.min_count)
+    pieces = learned(manifest, spelling, set(rare), options.vocab_size)
+    print(f"{manifest.path}: {options.vocab_size} pieces from {census.texts} transcripts{_told(rare)}")
+    return Alphabet.of_pieces(pieces, options.case, options.script), rare
+
+
+def _of_run(options: Train) -> Path | None:
+    """The pieces of the run that is continued, from its folder or one of its checkpoints."""
+    run = Path(options.training.continue_from)
+    places = [run, *run.parents[:2]] if options.training.continue_from else []
+    return next((place for place in places if (place / FILE).is_file()), None)
+
+
+def learned(manifest: Manifest, spelling: Spelling, rare: set[str], size: int) -> Pieces:
+    """Pieces of the manifest's transcripts, spelled and without the characters in ``rare``.
+
+    Raises:
+        ConfigError: ``size`` does not fit the transcripts.
+        DataError: there are none.
+    """
+    spelled = (spelling(text) for text in texts(manifest))
+    kept = ("".join(c for c in text if c not in rare) if rare else text for text in spelled)
+    said = (text for text in kept if text)
+    first = next(said, None)
+    if first is None:
+        raise DataError(f"{manifest.path}: no transcripts to learn pieces from", "give the rows the key `text`")
+    return Pieces.learn(chain([first], said), size, spaced=spelling.spaced)
+
+
+def kept(options: Train, alphabet: Alphabet) -> Alphabet:
+    """``alphabet``, with its pieces written into the run folder, so that a resume cuts words as before."""
+    if alphabet.pieces is not None:
+        options.output_dir.mkdir(parents=True, exist_ok=True)
+        with written_aside(options.output_dir / FILE) as aside:
+            aside.write_bytes(alphabet.pieces.model)
+    return alphabet
+
+
+def opened(saved: ModelFolder) -> Alphabet:
+    """The alphabet of a trained model."""
+    config = saved.config
+    pieces = Pieces.read(saved.path / FILE) if config["units"] == "bpe" else None
+    return Alphabet(saved.labels, config["case"], config["units"], config.get("script", "plain"), pieces)
 
 
 def settled(options: Train, alphabet: Alphabet) -> Train:
@@ -63,22 +122,55 @@ def labels(options: Labels) -> None:
     Raises:
         OnseiError: the manifest holds no text, or the file is there already.
     """
+    pieces = options.units == "bpe"
     if options.output is not None:
-        refuse_existing([options.output], options.force)
+        refuse_existing([options.output / FILE if pieces else options.output], options.force)
     manifest = Manifest.open(options.manifest)
-    census = Census.of(texts(manifest), Spelling(options.case, options.script), options.units)
+    spelling = Spelling(options.case, options.script)
+    census = Census.of(texts(manifest), spelling, options.units)
     if not census.counts:
         raise DataError(f"{manifest.path}: no transcripts", "give the rows the key `text`")
-    found, rare = census.labels(options.min_count), census.rare(options.min_count)
-    kept = Counter({unit: n for unit, n in census.counts.most_common() if unit not in rare})
+    rare = census.rare(options.min_count)
+    if pieces:
+        _show_pieces(options, manifest, learned(manifest, spelling, set(rare), options.vocab_size), rare)
+        return
+    found = census.labels(options.min_count)
+    counts = Counter({unit: n for unit, n in census.counts.most_common() if unit not in rare})
     print(f"{manifest.path}: {len(found) - 1} labels and the blank, from {census.texts} transcripts{_told(rare)}")
-    print(textwrap.fill("  ".join(f"{unit!r} {n}" for unit, n in kept.items()), 100, break_long_words=False))
+    print(_listed(counts))
     if options.output is not None:
         write_text(options.output, json.dumps(found, ensure_ascii=False) + "\n")
-        words = [f"--labels-path {options.output}", f"--case {options.case}"]
-        words += [f"--units {options.units}"] if options.units != "characters" else []
-        words += [f"--script {options.script}"] if options.script != "plain" else []
-        print(f"wrote {options.output}; train with {' '.join(words)}")
+        print(f"wrote {options.output}; train with --labels-path {options.output} {_flags(options)}")
+
+
+def _show_pieces(options: Labels, manifest: Manifest, pieces: Pieces, rare: Counter[str]) -> None:
+    alphabet = Alphabet.of_pieces(pieces, options.case, options.script)
+    counts: Counter[str] = Counter()
+    characters = 0
+    for text in texts(manifest):
+        numbers = alphabet.encode(text)
+        counts.update(alphabet.labels[number] for number in numbers)
+        characters += len(alphabet.decode(numbers))
+    length = characters / max(1, counts.total())
+    print(f"{manifest.path}: {options.vocab_size} pieces with the blank, {length:.2f} characters each{_told(rare)}")
+    print(_listed(counts))
+    if options.output is not None:
+        options.output.mkdir(parents=True, exist_ok=True)
+        with written_aside(options.output / FILE) as aside:
+            aside.write_bytes(pieces.model)
+        print(f"wrote {options.output / FILE}; train with --pieces-path {options.output} {_flags(options)}")
+
+
+def _listed(counts: Counter[str]) -> str:
+    shown = "  ".join(f"{unit!r} {n}" for unit, n in counts.most_common())
+    return textwrap.fill(shown, 100, break_long_words=False)
+
+
+def _flags(options: Labels) -> str:
+    words = [f"--case {options.case}"]
+    words += [f"--units {options.units}"] if options.units != "characters" else []
+    words += [f"--script {options.script}"] if options.script != "plain" else []
+    return " ".join(words)
 
 
 def _told(rare: Counter[str], most: int = 50) -> str:
@@ -86,4 +178,4 @@ def _told(rare: Counter[str], most: int = 50) -> str:
     if not rare:
         return ""
     shown = ", ".join(f"{unit!r} × {count}" for unit, count in rare.most_common(most))
-    return f"; {len(rare)} too rare for one: {shown}{', …' if len(rare) > most else ''}"
+    return f"; {len(rare)} left out as rare: {shown}{', …' if len(rare) > most else ''}"

@@ -25,11 +25,13 @@ from onsei.metrics.wer import char_errors, word_errors
 from onsei.systems.recognition.config import Features, Train
 from onsei.systems.recognition.config import Optimizer as OptimizerOptions
 from onsei.systems.recognition.data import Batch, Preparation, accept, cache_for, source, survey
-from onsei.systems.recognition.labels import chosen, settled
+from onsei.systems.recognition.labels import chosen, kept, settled
 from onsei.systems.recognition.model import DeepSpeech2
+from onsei.text import pieces
 from onsei.text.alphabet import Alphabet
 from onsei.training.engine import Engine, Summary
 from onsei.training.learner import Clock, Update
+from onsei.training.resume import choose_start
 
 SAVED = ("features", "model", "case", "units", "script")
 """What of the options a model is saved with."""
@@ -116,6 +118,8 @@ def train(options: Train) -> Summary:
     Raises:
         OnseiError: a fault in options, manifests or run folder; found before training starts.
     """
+    if not options.training.continue_from:
+        choose_start("", options.output_dir)  # an occupied folder is refused before the long work
     manifest = Manifest.open(options.train_manifest)
     alphabet, rare = chosen(options, manifest)
     options = settled(options, alphabet)
@@ -125,6 +129,7 @@ def train(options: Train) -> Summary:
         if opened is not None:
             found = survey(opened, alphabet, options.features)
             accept(f"--{name}-manifest", opened, found, options.data, rare)
+    alphabet = engine.processes.from_first(lambda: kept(options, alphabet))
     features = replace(options.features, bins=feature_bins(options.features, manifest))
     options = replace(options, features=features)
     torch.manual_seed(options.training.seed)
@@ -158,6 +163,7 @@ def save(folder: Path, options: Train, model: nn.Module, alphabet: Alphabet, his
         weights=model.state_dict(),
         labels=alphabet.labels,
         history=history,
+        files={} if alphabet.pieces is None else {pieces.FILE: alphabet.pieces.model},
     )
 
 

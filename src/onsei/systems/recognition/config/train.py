@@ -64,8 +64,13 @@ class Train:
     """Read the labels off the training transcripts; `onsei recognition labels` shows them beforehand."""
     min_count: PositiveInt = 1
     """With labels_from_data: occurrences that a character or word needs to get a label; rarer ones are left out."""
-    units: Literal["characters", "words"] = "characters"
-    """What a label stands for."""
+    units: Literal["characters", "words", "bpe"] = "characters"
+    """What a label stands for; bpe: pieces of words, learned by sentencepiece."""
+    vocab_size: PositiveInt = 500
+    """With bpe: number of labels with the blank."""
+    pieces_path: Path | None = None
+    """With bpe: sentencepiece model, or the folder that `onsei recognition labels` wrote; by default it is learned from
+    the training transcripts."""
     case: Literal["upper", "lower", "keep"] = "upper"
     """Case that transcripts are brought to."""
     script: Literal["plain", "kanji", "kana", "reading"] = "plain"

@@ -37,11 +37,13 @@ class Labels:
     manifest: Annotated[Positional[Path], shown_as("MANIFEST")]
     """Manifest of the training utterances."""
     output: Path | None = None
-    """Write the labels to this file, for `--labels-path`."""
+    """Write the labels to this file, for `--labels-path`; with bpe to this folder, for `--pieces-path`."""
     min_count: PositiveInt = 1
     """Occurrences that a character or word needs to get a label."""
-    units: Literal["characters", "words"] = "characters"
-    """What a label stands for."""
+    units: Literal["characters", "words", "bpe"] = "characters"
+    """What a label stands for; bpe: pieces of words, learned by sentencepiece."""
+    vocab_size: PositiveInt = 500
+    """With bpe: number of labels with the blank."""
     case: Literal["upper", "lower", "keep"] = "upper"
     """Case that transcripts are brought to."""
     script: Literal["plain", "kanji", "kana", "reading"] = "plain"
