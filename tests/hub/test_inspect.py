@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
+import torch
 from torch import nn
 
 from onsei.errors import ModelError
 from onsei.hub import store
 from onsei.hub.inspect import Inspect, inspect, parts
 from onsei.hub.weights import TensorInfo
+from tests.hub.hostile import MARK, Calls
 
 
 @pytest.fixture
@@ -70,6 +73,33 @@ def test_modules_come_in_natural_order():
 def test_a_folder_that_is_no_model_is_an_error(tmp_path):
     with pytest.raises(ModelError, match="not a model folder"):
         inspect(Inspect(model=str(tmp_path)))
+
+
+def test_a_checkpoint_of_another_toolkit_is_shown_without_running_it(tmp_path, capsys):
+    torch.save(
+        {
+            "version": "0.0.1", "labels": "_AB", "audio_conf": {"sample_rate": 16000, "window": "hamming"},
+            "rnn_type": torch.nn.LSTM, "epoch": 2, "wer_results": torch.tensor([50.0, 40.5]),
+            "state_dict": {"conv.weight": torch.ones(3, 4), "conv.running_mean": torch.ones(3)},
+        },
+        tmp_path / "their.pth",
+    )  # fmt: skip
+    text = printed(capsys, model=str(tmp_path / "their.pth"))
+    for part in (
+        "checkpoint of deepspeech.pytorch (2020)", "onsei recognition import", "12 parameters + 3 running statistics",
+        "rnn_type", "LSTM", "sample_rate  16000", "[50.0, 40.5]", "_AB", "float32 (3, 4)",
+    ):  # fmt: skip
+        assert part in text, text
+    found = json.loads(printed(capsys, model=str(tmp_path / "their.pth"), json=True))
+    assert (found["parameters"], found["holds"]["epoch"]) == (12, 2)
+
+
+def test_a_hostile_checkpoint_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"state_dict": {}, "extra": Calls(os.system, f"touch {MARK}")}, "their.pth")
+    with pytest.raises(ModelError, match="refused"):
+        inspect(Inspect(model="their.pth"))
+    assert not (tmp_path / MARK).exists()
 
 
 def test_its_options_import_no_torch():

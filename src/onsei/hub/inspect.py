@@ -1,4 +1,4 @@
-"""``onsei inspect MODEL``: all that a model folder holds, as text or JSON."""
+"""``onsei inspect MODEL``: all that a model folder, or a checkpoint of another toolkit, holds, as text or JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Inspect:
     """Print what a model is, how it was trained, what it reached and what it weighs."""
 
     model: Positional[str]
-    """Model folder, or Hub repository as user/name."""
+    """Model folder, Hub repository as user/name, or a checkpoint file of another toolkit."""
     json: bool = False
     """Print one JSON object instead of text."""
     depth: PositiveInt = 2
@@ -45,14 +45,17 @@ class Part:
 
 
 def inspect(options: Inspect) -> None:
-    """Print the model that ``options`` names. Errors as in ``onsei.hub.store.open``."""
-    from onsei.hub import store
+    """Print the model that ``options`` names. Errors as in ``onsei.hub.store.open`` or ``checkpoints.read``."""
+    from onsei.hub import glance, store
 
-    model = store.open(options.model, revision=options.revision)
-    found = summarize(model, options.depth)
+    if Path(options.model).is_file():
+        found = glance.summarize(Path(options.model), options.depth)
+        text = glance.render(found)
+    else:
+        found = summarize(store.open(options.model, revision=options.revision), options.depth)
+        text = render(found)
     # Without escapes, a hostile model could steer the terminal through its labels.
-    text = json.dumps(found, ensure_ascii=False, indent=1) if options.json else _printable(render(found))
-    print(text)
+    print(json.dumps(found, ensure_ascii=False, indent=1) if options.json else _printable(text))
 
 
 def summarize(model: ModelFolder, depth: int = 2) -> dict[str, Any]:
@@ -91,27 +94,35 @@ def render(found: Mapping[str, Any]) -> str:
     """The text of ``onsei inspect`` for what ``summarize`` found."""
     size = sum(found["files"].values())
     stats = f" + {found['statistics']:,} running statistics" if found["statistics"] else ""
-    title = f"{found['path']}: {found['system']}, stage {found['stage']}, {_bytes(size)}"
+    title = f"{found['path']}: {found['system']}, stage {found['stage']}, {size_text(size)}"
     history = dict(found["history"])
     metrics = history.pop("metrics", None) or {}
     labels = found["labels"]
     sections = [
-        ("metrics", list(_tree(metrics)) or ["none recorded"]),
+        ("metrics", list(tree(metrics)) or ["none recorded"]),
         (
             "network",
-            [f"{found['parameters']:,} parameters{stats}, {' '.join(found['dtypes'])}", *_network(found["network"])],
+            [
+                f"{found['parameters']:,} parameters{stats}, {' '.join(found['dtypes'])}",
+                *columns(network_rows(found["network"])),
+            ],
         ),
-        ("config", list(_tree(found["config"])) or ["empty"]),
+        ("config", list(tree(found["config"])) or ["empty"]),
         ("labels", [f"{len(labels)}: {' '.join(_label(x) for x in labels[:200])}{' …' if len(labels) > 200 else ''}"]),
-        ("history", list(_tree(history)) or ["none recorded"]),
-        ("versions", list(_tree(found["versions"]))),
-        ("files", _columns([(name, _bytes(count)) for name, count in found["files"].items()])),
+        ("history", list(tree(history)) or ["none recorded"]),
+        ("versions", list(tree(found["versions"]))),
+        ("files", columns([(name, size_text(count)) for name, count in found["files"].items()])),
     ]
     lines = [title]
     for name, content in sections:
         if name != "labels" or labels:
             lines += ["", name, *(f"  {line}" for line in content)]
     return "\n".join(lines)
+
+
+def whole_part(tensors: Mapping[str, TensorInfo]) -> Part:
+    """The network as one part."""
+    return _part("", tensors)
 
 
 def _part(prefix: str, tensors: Mapping[str, TensorInfo]) -> Part:
@@ -122,12 +133,9 @@ def _part(prefix: str, tensors: Mapping[str, TensorInfo]) -> Part:
     return Part(prefix, sum(info.size for info in inside.values()) - statistics, statistics, len(inside))
 
 
-def _network(rows: list[dict[str, Any]]) -> list[str]:
-    named = []
-    for row in rows:
-        level = row["name"].count(".")
-        named.append(("  " * level + row["name"].rpartition(".")[2], f"{row['parameters']:,}"))
-    return _columns(named)
+def network_rows(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Names, set in by their depth, and parameters of ``parts`` as dicts."""
+    return [("  " * r["name"].count(".") + r["name"].rpartition(".")[2], f"{r['parameters']:,}") for r in rows]
 
 
 def _files(folder: Path) -> dict[str, int]:
@@ -137,17 +145,19 @@ def _files(folder: Path) -> dict[str, int]:
     return {p.as_posix(): size for p, size in relative.items() if p.parts[0] not in _RUN_FOLDERS and p.name[0] != "."}
 
 
-def _tree(value: Mapping[str, Any], level: int = 0) -> Iterator[str]:
+def tree(value: Mapping[str, Any], level: int = 0) -> Iterator[str]:
+    """Lines of a nested mapping."""
     width = max((len(str(k)) for k, v in value.items() if not (isinstance(v, Mapping) and v)), default=0)
     for key, item in value.items():
         if isinstance(item, Mapping) and item:
             yield "  " * level + str(key)
-            yield from _tree(item, level + 1)
+            yield from tree(item, level + 1)
         else:
-            yield f"{'  ' * level}{key!s:<{width}}  {_scalar(item)}"
+            yield f"{'  ' * level}{key!s:<{width}}  {scalar(item)}"
 
 
-def _scalar(value: Any) -> str:
+def scalar(value: Any) -> str:
+    """A value on one line."""
     if isinstance(value, float):
         return f"{value:.6g}"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -157,13 +167,15 @@ def _label(text: str) -> str:
     return text if text.strip() and text.isprintable() else repr(text)
 
 
-def _columns(rows: list[tuple[str, str]]) -> list[str]:
+def columns(rows: list[tuple[str, str]]) -> list[str]:
+    """Lines of two columns."""
     left = max((len(name) for name, _ in rows), default=0)
     right = max((len(value) for _, value in rows), default=0)
     return [f"{name:<{left}}  {value:>{right}}" for name, value in rows]
 
 
-def _bytes(count: int) -> str:
+def size_text(count: int) -> str:
+    """A size in bytes for people."""
     size = float(count)
     for unit in ("B", "kB", "MB"):
         if size < 1000:

@@ -13,6 +13,12 @@ SYSTEM = System(
         Verb("train", "train a recognizer", f"{_HERE}.config:Train", f"{_HERE}.training:train", recipes=True),
         Verb("evaluate", "WER and CER on a manifest", f"{_HERE}.config:Evaluate", f"{_HERE}.evaluation:evaluate"),
         Verb("transcribe", "text of recordings", f"{_HERE}.config:Transcribe", f"{_HERE}.inference:transcribe"),
+        Verb(
+            "import",
+            "make a model of a deepspeech.pytorch checkpoint",
+            f"{_HERE}.config:Import",
+            f"{_HERE}.exchange.importing:bring",
+        ),
     ),
     runner=f"{_HERE}.inference:Transcriber",
     request=f"{_HERE}.config:Request",

@@ -2,6 +2,7 @@
 
 from onsei.systems.recognition.config.answer import Request, Span, Transcript
 from onsei.systems.recognition.config.augment import Augment
+from onsei.systems.recognition.config.exchange import Import
 from onsei.systems.recognition.config.features import Features
 from onsei.systems.recognition.config.network import Model
 from onsei.systems.recognition.config.train import Data, Optimizer, Train
@@ -12,6 +13,7 @@ __all__ = [
     "Data",
     "Evaluate",
     "Features",
+    "Import",
     "Labels",
     "Model",
     "Optimizer",

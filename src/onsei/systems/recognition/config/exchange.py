@@ -1,0 +1,22 @@
+"""Options of the verbs that exchange models with other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from onsei.config import Positional, options, shown_as
+
+
+@options
+class Import:
+    """Make a model folder of a checkpoint of deepspeech.pytorch. No code in the file is run."""
+
+    checkpoint: Annotated[Positional[Path], shown_as("CHECKPOINT")]
+    """A `.pth`, `.pth.tar` or `.ckpt` file of either generation."""
+    output_dir: Path
+    """Folder of the model."""
+    labels_path: Path | None = None
+    """JSON list of its labels, where the checkpoint holds none (a bare state_dict)."""
+    force: bool = False
+    """Replace a model that is there."""
