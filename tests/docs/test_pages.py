@@ -124,5 +124,5 @@ def test_every_command_called_another_name_exists(capsys):
     for verb, words in rows({"other name"}):
         if not verb and words[:1] == ["onsei"]:
             with pytest.raises(SystemExit) as stopped:
-                cli.main([*words[1:2], "--help"])
+                cli.main([*(word for word in words[1:] if word.islower()), "--help"])
             assert not stopped.value.code
