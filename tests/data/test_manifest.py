@@ -277,3 +277,53 @@ def test_failing_writer_leaves_the_old_manifest(tmp_path):
 def test_references_may_hold_hashes():
     assert split_reference("a#b/f.npz#k#1") == ("a#b/f.npz", "k#1")
     assert split_reference("a#b.npy") == ("a#b.npy", None)
+
+
+def test_the_json_manifest_of_2022_is_read(tmp_path):
+    (tmp_path / "音").mkdir()
+    (tmp_path / "音" / "a.txt").write_text("HELLO", encoding="utf-8")
+    samples = [{"wav_path": f"wav/{n}.wav", "transcript_path": "a.txt"} for n in range(3)]
+    samples[1]["duration"] = 2.5
+    whole = {"root_path": str(tmp_path / "音"), "samples": samples}
+    for name, text in (
+        ("one.json", json.dumps(whole)),
+        ("many.json", json.dumps(whole, indent=2)),
+        ("marked.json", "\ufeff" + json.dumps(whole, ensure_ascii=False)),
+        ("turned.json", json.dumps({"samples": samples, "root_path": "音", "name": "a]}"}, ensure_ascii=False)),
+    ):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        manifest = pickle.loads(pickle.dumps(Manifest.open(tmp_path / name)))
+        assert [row.audio for row in manifest] == [tmp_path / "音" / "wav" / f"{n}.wav" for n in range(3)], name
+        assert {row.text for row in manifest} == {"HELLO"}
+        assert (len({row.id for row in manifest}), manifest[1].duration) == (3, 2.5)
+        np.testing.assert_array_equal(manifest.durations, np.float32([np.nan, 2.5, np.nan]))
+        assert list(manifest.line_numbers(1)) == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [('{"samples": []}', "no rows"), ('{"samples": [3]}', "list of objects"), ('{"samples": [{"a": 1}', "not whole"),
+     ('{"root_path": 3, "samples": [{}]}', "expected"), ('{"root_path": "/a"}', "no rows"), ('{"samples":', "whole"),
+     ('{"samples": [{} {}]}', "expected ,")],
+)  # fmt: skip
+def test_a_broken_manifest_of_2022_is_refused(tmp_path, content, message):
+    (tmp_path / "m.json").write_text(content)
+    with pytest.raises(DataError, match=message):
+        Manifest.open(tmp_path / "m.json")
+
+
+def test_a_sample_without_its_paths_is_named(tmp_path):
+    (tmp_path / "m.json").write_text('{"samples": [{"wav_path": "a.wav"}]}')
+    with pytest.raises(DataError, match=r"m\.json:1: .*transcript_path is missing"):
+        Manifest.open(tmp_path / "m.json")[0]
+
+
+def test_rows_whose_text_file_is_gone_can_be_passed_over(tmp_path):
+    (tmp_path / "a.txt").write_text("x")
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    (tmp_path / "m.csv").write_text("a.wav,a.txt\nb.wav,gone.txt\nc.wav,latin.txt\nd.wav,a.txt\n")
+    manifest = Manifest.open(tmp_path / "m.csv")
+    assert [row.audio.name for row in manifest.readable()] == ["a.wav", "d.wav"]
+    (tmp_path / "m.csv").write_text("a.wav,a.txt\nb.wav,a.txt,c\n")
+    with pytest.raises(DataError, match=r"m\.csv:2"):
+        list(Manifest.open(tmp_path / "m.csv").readable())

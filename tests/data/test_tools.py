@@ -113,6 +113,26 @@ def test_merge_sorts_limits_and_keeps_paths(tmp_path, capsys):
     assert "exists already" in capsys.readouterr().err
 
 
+def test_merge_leaves_out_what_cannot_be_read_and_says_so(tmp_path, capsys):
+    for name in ("a", "b"):
+        write_wav(tmp_path / f"{name}.wav", 1.0)
+        (tmp_path / f"{name}.txt").write_text(name)
+    (tmp_path / "m.csv").write_text("a.wav,a.txt\nb.wav,gone.txt\ngone.wav,b.txt\n")
+    samples = [{"wav_path": "b.wav", "transcript_path": "b.txt"}, {"wav_path": "no.wav", "transcript_path": "b.txt"}]
+    (tmp_path / "n.json").write_text(json.dumps({"root_path": str(tmp_path), "samples": samples}))
+    words = ["data", "merge", str(tmp_path / "m.csv"), str(tmp_path / "n.json"), "--output", str(tmp_path / "o.jsonl")]
+    assert main([*words, "--json", str(tmp_path / "r.json")]) == 0
+    assert sorted(row.text for row in Manifest.open(tmp_path / "o.jsonl")) == ["a", "b"]
+    told = json.loads((tmp_path / "r.json").read_text())
+    assert (told["rows"], told["unreadable"], len(told["faults"])) == (2, 3, 3)
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in ("gone.txt", "gone.wav", "no.wav"))
+    (tmp_path / "a.wav").unlink()
+    (tmp_path / "b.wav").unlink()
+    assert main([*words, "--force"]) == 2
+    assert "none can be read" in capsys.readouterr().err
+
+
 def test_merge_refuses_what_makes_no_sense(corpus, tmp_path, capsys):
     out = ["--output-path", str(tmp_path / "o.jsonl")]
     for words, message in (

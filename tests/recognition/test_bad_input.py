@@ -40,6 +40,28 @@ def test_bad_files_are_quarantined_and_the_run_goes_on(capsys, corpus, recipe, t
     assert train(capsys, recipe, alone, tmp_path / "alone").status == 0
 
 
+def test_a_csv_manifest_with_one_percent_of_broken_files_trains(capsys, corpus, recipe, tmp_path):
+    lines = []
+    for number in range(100):
+        row = rows(corpus, 4)[number % 4]
+        (tmp_path / f"{number}.wav").hardlink_to(row.audio)
+        (tmp_path / f"{number}.txt").write_text(row.text)
+        lines.append(f"{number}.wav,{number}.txt")
+    (tmp_path / "7.wav").unlink()
+    (tmp_path / "70.txt").write_bytes(b"\xff\xfeA")
+    path = tmp_path / "train.csv"
+    path.write_text("\n".join(lines))
+    answer = train(capsys, recipe, path, tmp_path / "run", "--batch-size", "50")
+    assert answer.status == 0, answer.err
+    assert "2 rows in quarantine" in answer.out + answer.err
+    assert "1 of 100 transcripts cannot be read" in answer.out
+    assert "2 of 100 rows have no duration" in answer.out
+    assert len(steps(tmp_path / "run")) == 2
+    reasons = quarantined(tmp_path / "run").values()
+    assert len(reasons) == 2
+    assert all(any(name in reason for reason in reasons) for name in ("7.wav: no such file", "70.txt: not UTF-8"))
+
+
 def test_a_file_that_breaks_in_mid_training_is_quarantined(capsys, corpus, recipe, tmp_path, monkeypatch):
     chosen = rows(corpus, 4)
     copies = [replace(row, audio=tmp_path / row.audio.name) for row in chosen]

@@ -11,19 +11,21 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from onsei.data import samples
 from onsei.data.progress import progress
 from onsei.errors import DataError, OnseiError
 from onsei.paths import cache_folder, write_text, written_aside
 
 Offsets = npt.NDArray[np.uint64]
 Durations = npt.NDArray[np.float32]
+Form = Literal["jsonl", "csv", "samples"]
 
-_VERSION = 1
+_VERSION = 2
 _BLOCK = 1 << 24
 _EDGE = 1 << 16
 _LONGEST_LINE = 1 << 26
@@ -39,7 +41,10 @@ class Facts:
     rows: int
     content: str
     """Hash of all bytes: the same for a copy elsewhere."""
-    csv: bool
+    form: Form = "jsonl"
+    """One JSON object a line; deepspeech.pytorch's CSV; or the samples of its JSON manifest of 2022."""
+    root: str = ""
+    """What paths are relative to, where the manifest says it."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +91,10 @@ def open_index(manifest: Path, key: str) -> Index:
         found = _load(folder, manifest.name, key)
         if found is not None:
             return found
-    is_csv = _is_csv(manifest)
+    form = _form(manifest)
     folder = beside if _writable(beside) else cached
     try:
-        _build(manifest, folder, key, is_csv)
+        _build(manifest, folder, key, form)
     except OnseiError:
         # Windows refuses to replace a file that another process, which was faster, has mapped already.
         if _load(folder, manifest.name, key) is None:
@@ -146,7 +151,7 @@ def _remove_stale(folder: Path, name: str, key: str) -> None:
                 continue
 
 
-def _is_csv(manifest: Path) -> bool:
+def _form(manifest: Path) -> Form:
     with manifest.open("rb") as file:
         head = file.read(_EDGE)
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
@@ -155,17 +160,22 @@ def _is_csv(manifest: Path) -> bool:
         raise DataError(f"{manifest}: expected UTF-8, found UTF-16", "save the manifest as UTF-8")
     if not text:
         raise DataError(f"{manifest}: holds no rows", "name a manifest with one JSON object a line")
+    if samples.is_samples(text):
+        return "samples"
     if first.startswith(b"{"):
         if first.rstrip() == b"{":
             raise DataError(f"{manifest}: an object over several lines", "write each row as JSON on one line (JSONL)")
-        return False
+        return "jsonl"
     if first.startswith(b"[") or b"," not in first or b"\0" in first:
         mend = "write one JSON object a line, or `audio path,text path`"
         raise DataError(f"{manifest}: expected JSONL or CSV, found a line that starts {first[:40]!r}", mend)
-    return True
+    return "csv"
 
 
-def _build(manifest: Path, folder: Path, key: str, is_csv: bool) -> None:
+def _build(manifest: Path, folder: Path, key: str, form: Form) -> None:
+    if form == "samples":
+        _build_of_samples(manifest, folder, key)
+        return
     where, seconds, about = _files(folder, manifest.name, key)
     content = hashlib.blake2b(digest_size=16)
     with ExitStack() as stack:
@@ -177,13 +187,23 @@ def _build(manifest: Path, folder: Path, key: str, is_csv: bool) -> None:
             content.update(lines)
             starts, ends = _line_places(lines)
             offsets(starts + np.uint64(start))
-            durations(np.full(len(starts), np.nan) if is_csv else _durations(lines, starts, ends))
+            durations(np.full(len(starts), np.nan) if form == "csv" else _durations(lines, starts, ends))
             rows += len(starts)
             advance(len(lines), rows > _SHOW_FROM)
         offsets(np.array([manifest.stat().st_size]))
     if not rows:
         raise DataError(f"{manifest}: holds no rows", "name a manifest with one JSON object a line")
-    write_text(about, json.dumps(asdict(Facts(rows, content.hexdigest(), is_csv))))
+    write_text(about, json.dumps(asdict(Facts(rows, content.hexdigest(), form))))
+
+
+def _build_of_samples(manifest: Path, folder: Path, key: str) -> None:
+    where, seconds, about = _files(folder, manifest.name, key)
+    found = samples.read(manifest)
+    with ExitStack() as stack:
+        stack.enter_context(_array_written(where, np.dtype("<u8")))(found.offsets)
+        stack.enter_context(_array_written(seconds, np.dtype("<f4")))(found.durations)
+    content = hashlib.blake2b(manifest.read_bytes(), digest_size=16).hexdigest()
+    write_text(about, json.dumps(asdict(Facts(len(found.durations), content, "samples", found.root))))
 
 
 def _blocks(manifest: Path) -> Iterator[tuple[int, bytes]]:

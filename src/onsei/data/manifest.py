@@ -7,11 +7,13 @@ import math
 import operator
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, SupportsIndex
 
 from onsei.data.index import Durations, key_of, open_index
-from onsei.data.row import PATHS, Phone, Row, from_csv, from_json, split_reference
+from onsei.data.row import PATHS, Phone, Row, TextFileError, from_csv, from_json, from_sample, split_reference
+from onsei.data.samples import first_object
 from onsei.errors import DataError, RunError
 from onsei.paths import written_aside
 
@@ -21,7 +23,8 @@ __all__ = ["Manifest", "Phone", "Row", "write"]
 class Manifest:
     """An open manifest. Rows are read from the file when asked for; what is kept in memory does not grow with them.
 
-    JSONL with the keys of ``Row`` or NeMo's, or deepspeech.pytorch's CSV (audio path, path of a text file, no header).
+    JSONL with the keys of ``Row`` or NeMo's; deepspeech.pytorch's CSV (audio path, path of a text file, no header); or
+    its JSON of 2022 (``root_path`` and ``samples``).
     Unpickling reopens the file: a worker process maps the index and copies nothing.
     """
 
@@ -62,11 +65,24 @@ class Manifest:
 
     def read(self, number: int, place: str) -> Row:
         """Row ``number``, from 0, with ``place`` at the head of its errors, for those who count lines themselves."""
-        read = from_csv if self._index.facts.csv else from_json
+        facts = self._index.facts
+        if facts.form == "samples":
+            return from_sample(self.line(number), self.folder / facts.root, place)
+        read = from_csv if facts.form == "csv" else from_json
         return read(self.line(number), self.folder, place)
 
     def __iter__(self) -> Iterator[Row]:
         return (self[number] for number in range(len(self)))
+
+    def readable(self) -> Iterator[Row]:
+        """All rows but those whose text file cannot be read, which training leaves out like broken sounds.
+
+        Raises:
+            DataError: as for one row.
+        """
+        for number in range(len(self)):
+            with suppress(TextFileError):
+                yield self[number]
 
     def line(self, number: int) -> bytes:
         """The bytes of row ``number``, from 0, as they stand in the file."""
@@ -77,14 +93,18 @@ class Manifest:
             if _status(file.fileno()) != self._status:
                 raise _changed(self.path)
             file.seek(start)
-            return _read(file, end - start).strip()
+            line = _read(file, end - start)
+        return first_object(line) if self._index.facts.form == "samples" else line.strip()
 
     def place(self, number: int) -> str:
-        """``file:line`` of row ``number``; lines count from 1, blank ones too."""
+        """``file:line`` of row ``number``; lines count from 1, blank ones too. For samples their number, from 1."""
         return f"{self.path}:{next(self.line_numbers(number))}"
 
     def line_numbers(self, first: int = 0) -> Iterator[int]:
-        """Lines of the rows from ``first`` on, in one pass over the file."""
+        """Lines of the rows from ``first`` on, in one pass over the file; for samples their numbers, from 1."""
+        if self._index.facts.form == "samples":
+            yield from range(first + 1, len(self) + 1)
+            return
         position, lines = 0, 1
         with self.path.open("rb") as file:
             for number in range(first, len(self)):

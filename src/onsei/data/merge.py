@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from onsei.data.durations import known_durations
+from onsei.data.durations import measure
 from onsei.data.index import Durations
 from onsei.data.manifest import Manifest, Row, write
+from onsei.data.row import TextFileError
 from onsei.errors import DataError
 
 _SUFFIXES = (".jsonl", ".csv", ".json")
@@ -30,6 +31,8 @@ class Merged:
     """Rows left out as longer than the maximum."""
     duplicates: tuple[str, ...]
     """Ids that stand more than once in what was written."""
+    unreadable: tuple[str, ...] = ()
+    """Why rows were left out: no duration and no file to read it from, or no text file."""
 
 
 def between(durations: Durations, shortest: float | None, longest: float | None) -> npt.NDArray[np.int64]:
@@ -55,34 +58,50 @@ def merge(
     """Write the rows of all manifests, shortest first, to ``output``; paths are made relative to its folder.
 
     Where a manifest says no duration the file's header is read and the duration written. ``shortest`` and ``longest``
-    are in seconds. Ids that stand more than once are kept and told.
+    are in seconds. Ids that stand more than once are kept and told. Rows whose sound or text file cannot be read, where
+    it has to be, are left out and told.
 
     Raises:
-        DataError: a manifest has faults, or no row is left.
+        DataError: a line of a manifest is ill written, or no row is left.
     """
     manifests = [Manifest.open(path) for path in paths]
-    seconds = [known_durations(manifest) for manifest in manifests]
-    lengths = np.concatenate(seconds)
+    measured = [measure(manifest) for manifest in manifests]
+    unreadable = [
+        f"{m.path.name}: {fault}" for m, d in zip(manifests, measured, strict=True) for fault in d.faults.values()
+    ]
+    lengths = np.concatenate([m.durations for m in measured])
     kept = between(lengths, shortest, longest)
     if not len(kept):
+        if len(unreadable) == len(lengths):
+            raise DataError(f"{len(lengths)} rows, none can be read; first {unreadable[0]}", "mend the paths")
         limits = f"{shortest or 0:g} s to {'any length' if longest is None else f'{longest:g} s'}"
         raise DataError(f"{len(lengths)} rows, none from {limits}", "widen the limits on duration")
     order = kept[np.argsort(lengths[kept], kind="stable")]
     starts = np.cumsum([0, *map(len, manifests)])
     ids: Counter[str] = Counter()
+    seconds = 0.0
 
     def rows() -> Iterator[Row]:
+        nonlocal seconds
         for place in order.tolist():
             which = int(np.searchsorted(starts, place, side="right")) - 1
-            row = manifests[which][place - int(starts[which])]
+            try:
+                row = manifests[which][place - int(starts[which])]
+            except TextFileError as error:
+                unreadable.append(error.message)
+                continue
             ids[row.id] += 1
+            seconds += float(lengths[place])
             yield row if row.duration is not None else replace(row, duration=round(float(lengths[place]), 6))
+        if not ids:
+            raise DataError(f"{len(order)} rows, none can be read; first {unreadable[0]}", "mend the paths")
 
     write(output, rows())
     return Merged(
-        rows=len(order),
-        seconds=float(lengths[order].sum(dtype=np.float64)),
+        rows=ids.total(),
+        seconds=seconds,
         short=int((lengths < np.float32(shortest)).sum()) if shortest is not None else 0,
         long=int((lengths > np.float32(longest)).sum()) if longest is not None else 0,
         duplicates=tuple(name for name, count in ids.items() if count > 1),
+        unreadable=tuple(unreadable),
     )

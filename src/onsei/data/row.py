@@ -28,6 +28,10 @@ _LONGEST = 1e9  # seconds, 31 years
 _KINDS = {dict: "object", list: "list", str: "text", bool: "true or false", int: "number", float: "number"}
 
 
+class TextFileError(DataError):
+    """The text file that a row names cannot be read: a fault of this row alone, like a broken sound."""
+
+
 class Phone(NamedTuple):
     """A phone and, where known, when it sounds."""
 
@@ -117,6 +121,20 @@ def from_csv(line: bytes, folder: Path, place: str) -> Row:
     return from_mapping({"audio": audio, "text_file": text}, folder, place)
 
 
+def from_sample(line: bytes, root: Path, place: str) -> Row:
+    """Read one sample of deepspeech.pytorch's JSON manifest of 2022; its paths are relative to ``root``.
+
+    Raises:
+        DataError: naming ``place``: ``wav_path`` or ``transcript_path`` is missing, or the transcript is unreadable.
+    """
+    values = json.loads(line)
+    lacking = [key for key in ("wav_path", "transcript_path") if key not in values]
+    if lacking:
+        raise DataError(f"{place}: expected wav_path and transcript_path, {lacking[0]} is missing", "mend this sample")
+    names = {"wav_path": "audio", "transcript_path": "text_file"}
+    return from_mapping({names.get(key, key): value for key, value in values.items()}, root, place)
+
+
 def from_mapping(values: Mapping[str, Any], folder: Path, place: str) -> Row:
     """Row of the JSON ``values``; relative paths are relative to ``folder``. Errors as in ``from_json``."""
     known: dict[str, Any] = {}
@@ -195,9 +213,10 @@ def _text_file(value: Any, place: str, folder: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig").strip()
     except OSError as error:
-        raise DataError(f"{place}: {path}: {error.strerror or error}", "check the path of the text file") from None
+        mend = "check the path of the text file"
+        raise TextFileError(f"{place}: {path}: {error.strerror or error}", mend) from None
     except UnicodeDecodeError as error:
-        raise DataError(f"{place}: {path}: not UTF-8 ({error.reason})", "save the text file as UTF-8") from None
+        raise TextFileError(f"{place}: {path}: not UTF-8 ({error.reason})", "save the text file as UTF-8") from None
 
 
 def _seconds(value: Any, place: str, folder: Path) -> float:

@@ -127,8 +127,13 @@ def merge(chosen: Merge) -> None:
     found = merging.merge(inputs, chosen.output_path, shortest=chosen.min_duration, longest=chosen.max_duration)
     counts = {"manifests": len(inputs), "rows": found.rows, "hours": found.seconds / 3600, "too_short": found.short}
     counts |= {"too_long": found.long, "duplicate_ids": len(found.duplicates)}
-    _write(chosen.json, {**counts, "duplicates": list(found.duplicates)})
+    counts["unreadable"] = len(found.unreadable)
+    _write(chosen.json, {**counts, "duplicates": list(found.duplicates), "faults": list(found.unreadable)})
     _print_counts(str(chosen.output_path), counts)
+    for fault in found.unreadable[:_SHOWN]:
+        _print(f"left out: {fault}")
+    if len(found.unreadable) > _SHOWN:
+        _print(f"… and {len(found.unreadable) - _SHOWN} more; --json FILE writes all")
     if found.duplicates:
         listed = ", ".join(found.duplicates[:_FREQUENT])
         _print(f"note: {len(found.duplicates)} ids stand more than once: {listed}")

@@ -127,7 +127,7 @@ def train(options: Train) -> Summary:
     validation = Manifest.open(options.val_manifest) if options.val_manifest else None
     for name, opened in (("train", manifest), ("val", validation)):
         if opened is not None:
-            found = survey(opened, alphabet, options.features)
+            found = survey(opened.readable(), alphabet, options.features)
             accept(f"--{name}-manifest", opened, found, options.data, rare)
     alphabet = engine.processes.from_first(lambda: kept(options, alphabet))
     features = replace(options.features, bins=feature_bins(options.features, manifest))
@@ -175,7 +175,7 @@ def feature_bins(features: Features, manifest: Manifest) -> int:
         return features.n_mels
     if features.bins:
         return features.bins
-    first = next((row.features for row in manifest if row.features is not None), None)
+    first = next((row.features for row in manifest.readable() if row.features is not None), None)
     if first is None:
         raise DataError(f"{manifest.path}: features.kind is precomputed, but no row has the key `features`")
     return int(load_features(first).shape[0])

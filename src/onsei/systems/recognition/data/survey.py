@@ -65,7 +65,10 @@ def accept(
         DataError: no utterance, or none that can be learned from.
     """
     if not found.rows:
-        raise DataError(f"{manifest.path}: no utterances", f"check {name}")
+        raise DataError(f"{manifest.path}: no utterances that can be read", f"check {name}")
+    if len(manifest) > found.rows:
+        lost = f"{len(manifest) - found.rows} of {len(manifest)} transcripts cannot be read"
+        print(f"{manifest.path}: {lost}; these rows will be quarantined")
     if found.without_text:
         counted = f"{len(found.without_text)} of {found.rows} rows have no text, first {found.without_text[0]}"
         raise DataError(f"{manifest.path}: {counted}", "give each row the key `text`, or take these rows out")
