@@ -29,6 +29,7 @@ DOORS = {  # heavy library → the only places that may import it
     "matplotlib": ("plots",),
     "accelerate": ("training",),
     "huggingface_hub": ("hub.remote",),
+    "httpx2": ("data.download",),
     "safetensors": ("hub.weights", "data.features"),
     "rapidfuzz": ("metrics.wer",),
     "fastapi": ("serve",),

@@ -172,6 +172,40 @@ def test_stats_prints_and_writes(corpus, tmp_path, capsys):
     assert "s0 (10)" in capsys.readouterr().out
 
 
+def test_limits_on_duration_in_check_split_and_stats(corpus, tmp_path, capsys):
+    limits = ["--min-duration", "2", "--max-duration", "4"]
+    assert main(["data", "stats", str(corpus), "--no-headers", *limits, "--json", str(tmp_path / "s.json")]) == 0
+    told = json.loads((tmp_path / "s.json").read_text())
+    assert (told["rows"], told["rows_outside_limits"], told["shortest_seconds"], told["longest_seconds"]) == (
+        36,
+        24,
+        2,
+        4,
+    )
+    assert (told["hours"], sum(told["speakers"].values()), told["rows_without_duration"]) == (36 * 3 / 3600, 36, 0)
+    assert main(["data", "check", str(corpus), *limits, "--json", str(tmp_path / "f.json")]) == 2
+    kinds = [fault["kind"] for fault in json.loads((tmp_path / "f.json").read_text())["faults"]]
+    assert (kinds.count("duration"), kinds.count("missing")) == (24, 60)
+    out = tmp_path / "out"
+    words = ["data", "split", str(corpus), "--output-dir", str(out), "--val", "20", "--json", str(tmp_path / "c.json")]
+    assert main([*words, *limits]) == 0
+    assert {row.duration for row in Manifest.open(out / "train.jsonl")} == {2, 3, 4}
+    assert {row.duration for row in Manifest.open(out / "val.jsonl")} == {1, 2, 3, 4, 5}, "validation is not pruned"
+    counts = json.loads((tmp_path / "c.json").read_text())
+    assert counts["train"] + counts["too_short_or_long"] == 40
+    assert main([*words, "--min-duration", "99", "--force"]) == 2
+    assert "none within the limits" in capsys.readouterr().err
+
+
+def test_check_measures_files_whose_duration_is_not_told(tmp_path, capsys):
+    write_wav(tmp_path / "a.wav", 1.0)
+    path = write_lines(tmp_path / "m.jsonl", [{"id": "a", "audio": "a.wav"}])
+    assert main(["data", "check", str(path), "--max-duration", "1"]) == 0
+    assert main(["data", "check", str(path), "--max-duration", "0.9"]) == 2
+    assert main(["data", "stats", str(path), "--min-duration", "0.9", "--json", str(tmp_path / "s.json")]) == 0
+    assert json.loads((tmp_path / "s.json").read_text())["rows"] == 1
+
+
 def test_stats_of_unknown_durations_is_valid_json(tmp_path):
     path = write_lines(tmp_path / "m.jsonl", [{"id": "a"}])
     assert main(["data", "stats", str(path), "--json", str(tmp_path / "s.json")]) == 0

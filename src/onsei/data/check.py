@@ -53,13 +53,22 @@ class Checked:
         return dict(Counter(fault.kind for fault in self.faults))
 
 
-def check(manifest: Manifest, *, decode: bool = False, tolerance: float = 0.1) -> Checked:
+def check(
+    manifest: Manifest,
+    *,
+    decode: bool = False,
+    tolerance: float = 0.1,
+    shortest: float | None = None,
+    longest: float | None = None,
+) -> Checked:
     """Read every line of ``manifest`` and open every file once, in parallel.
 
     Args:
         manifest: what to check.
         decode: decode the sound too, which finds NaN and damage behind the header; else headers are read.
         tolerance: seconds by which a duration in the manifest may differ from the header's.
+        shortest: seconds; rows that last less are faults.
+        longest: seconds; rows that last more are faults.
     """
     faults: list[Finding] = []
     hashes = array("Q")
@@ -76,6 +85,7 @@ def check(manifest: Manifest, *, decode: bool = False, tolerance: float = 0.1) -
                         *_of_files(row),
                         *_of_audio(row, found, tolerance),
                         *_of_features(row, found),
+                        *_of_limits(row, found, shortest, longest),
                     ]
                     faults += [Finding(line, row.id, kind, message) for kind, message in told]
                     unknown += row.duration is None
@@ -135,13 +145,6 @@ def _stored(reference: str) -> str:
     return ""
 
 
-def _all_of(row: Row, found: Found, tolerance: float) -> Iterator[tuple[str, str]]:
-    yield from _of_texts(row)
-    yield from _of_files(row)
-    yield from _of_audio(row, found, tolerance)
-    yield from _of_features(row, found)
-
-
 def _of_texts(row: Row) -> Iterator[tuple[str, str]]:
     if row.text is not None and not row.text.strip():
         yield "transcript", "the transcript is empty"
@@ -172,6 +175,17 @@ def _of_audio(row: Row, found: Found, tolerance: float) -> Iterator[tuple[str, s
         yield "duration", f"{row.audio}: the manifest says {end:.3f} s, the file has {info.duration:.3f} s"
     if row.channel is not None and row.channel >= info.channels:
         yield "audio", f"{row.audio}: channel {row.channel} asked for, the file has {info.channels} (from 0)"
+
+
+def _of_limits(row: Row, found: Found, shortest: float | None, longest: float | None) -> Iterator[tuple[str, str]]:
+    info = found.get(row.audio) if row.audio else None
+    seconds = row.duration
+    if seconds is None and info is not None and not isinstance(info, OnseiError | str):
+        seconds = info.duration - (row.offset or 0.0)
+    if seconds is not None and shortest is not None and seconds < shortest:
+        yield "duration", f"lasts {seconds:.3f} s, shorter than {shortest:g} s"
+    if seconds is not None and longest is not None and seconds > longest:
+        yield "duration", f"lasts {seconds:.3f} s, longer than {longest:g} s"
 
 
 def _of_features(row: Row, found: Found) -> Iterator[tuple[str, str]]:

@@ -140,7 +140,7 @@ def write(path: Path | str, rows: Iterable[Row]) -> None:
     with written_aside(target) as aside, aside.open("wb") as file:
         folder = Path(os.path.realpath(target.parent))
         for row in rows:
-            file.write(_dump(row, folder) + b"\n")
+            file.write(dump(row, folder) + b"\n")
 
 
 def refuse_existing(paths: Iterable[Path], force: bool) -> None:
@@ -150,7 +150,8 @@ def refuse_existing(paths: Iterable[Path], force: bool) -> None:
         raise DataError(f"{', '.join(there)}: exists already", "give --force to replace it, or name another output")
 
 
-def _dump(row: Row, folder: Path) -> bytes:
+def dump(row: Row, folder: Path) -> bytes:
+    """``row`` as a line of JSON, without its end; paths are made relative to ``folder``, a path without links."""
     values: dict[str, Any] = {"id": row.id}
     for name in Row.__dataclass_fields__:
         value = getattr(row, name)

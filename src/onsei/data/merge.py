@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from onsei.data.durations import measure
-from onsei.data.index import Durations
 from onsei.data.manifest import Manifest, Row, write
 from onsei.data.row import TextFileError
 from onsei.errors import DataError
@@ -35,7 +35,9 @@ class Merged:
     """Why rows were left out: no duration and no file to read it from, or no text file."""
 
 
-def between(durations: Durations, shortest: float | None, longest: float | None) -> npt.NDArray[np.int64]:
+def between(
+    durations: npt.NDArray[np.floating[Any]], shortest: float | None, longest: float | None
+) -> npt.NDArray[np.int64]:
     """Numbers of the rows that last from ``shortest`` to ``longest`` seconds, both included; None: no limit."""
     low = -np.inf if shortest is None else np.float32(shortest)
     high = np.inf if longest is None else np.float32(longest)

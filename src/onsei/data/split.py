@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
+from onsei.data.durations import measure
 from onsei.data.manifest import Manifest
+from onsei.data.merge import between
 from onsei.data.permutation import Permutation
 from onsei.data.row import Row
 from onsei.errors import DataError
@@ -36,14 +39,41 @@ def split(
     if not wanted or sum(wanted.values()) >= total:
         held = sum(wanted.values())
         raise DataError(f"{manifest.path}: {total} rows, {held} to hold out", "hold out at least one and leave one")
-    if by is None:
-        order = Permutation(total, seed)(np.arange(total))
-        parts, first = {}, 0
-        for name, count in wanted.items():
-            parts[name] = np.sort(order[first : first + count])
-            first += count
-        return {"train": np.sort(order[first:]), **parts}
-    return _by_group(manifest, wanted, seed, by)
+    return cut(total, wanted, seed) if by is None else _by_group(manifest, wanted, seed, by)
+
+
+def cut(total: int, wanted: Mapping[str, int], seed: int) -> dict[str, Part]:
+    """So many rows of ``total`` as ``wanted`` says, by chance, and ``train`` of the rest."""
+    order = Permutation(total, seed)(np.arange(total))
+    parts, first = {}, 0
+    for name, count in wanted.items():
+        parts[name] = np.sort(order[first : first + count])
+        first += count
+    return {"train": np.sort(order[first:]), **parts}
+
+
+def cut_by_group(group: npt.NDArray[np.int32], wanted: Mapping[str, int], seed: int) -> dict[str, Part]:
+    """As ``cut``, for rows of the groups 0 …; no group is in two parts. There are more groups than parts to cut off."""
+    sizes = Counter(group.tolist())
+    order = Permutation(len(sizes), seed)(np.arange(len(sizes))).tolist()
+    parts = {}
+    for left, (name, count) in enumerate(wanted.items()):
+        taken = _taken(order, sizes, count, most=len(order) - (len(wanted) - left))
+        order = [code for code in order if code not in taken]
+        parts[name] = np.flatnonzero(np.isin(group, list(taken)))
+    return {"train": np.flatnonzero(np.isin(group, order)), **parts}
+
+
+def within(manifest: Manifest, rows: Part, shortest: float | None, longest: float | None) -> Part:
+    """Those of ``rows`` that last from ``shortest`` to ``longest`` seconds; headers are read where they tell it alone.
+
+    Raises:
+        DataError: none is left.
+    """
+    kept = rows[between(measure(manifest).durations[rows], shortest, longest)]
+    if not len(kept):
+        raise DataError(f"{manifest.path}: {len(rows)} training rows, none within the limits", "widen the limits")
+    return kept
 
 
 def group_of(row: Row, key: str) -> str | None:
@@ -70,14 +100,7 @@ def _by_group(manifest: Manifest, wanted: dict[str, int], seed: int, by: str) ->
     if len(codes) <= len(wanted):
         found = f"{len(codes)} values of {by!r} for {len(wanted) + 1} parts"
         raise DataError(f"{manifest.path}: {found}", "split by another key, or into fewer parts")
-    sizes = Counter(group.tolist())
-    order = Permutation(len(codes), seed)(np.arange(len(codes))).tolist()
-    parts = {}
-    for left, (name, count) in enumerate(wanted.items()):
-        taken = _taken(order, sizes, count, most=len(order) - (len(wanted) - left))
-        order = [code for code in order if code not in taken]
-        parts[name] = np.flatnonzero(np.isin(group, list(taken)))
-    return {"train": np.flatnonzero(np.isin(group, order)), **parts}
+    return cut_by_group(group, wanted, seed)
 
 
 def _taken(order: list[int], sizes: Counter[int], count: int, most: int) -> set[int]:

@@ -13,12 +13,14 @@ import numpy as np
 from onsei.data.durations import SHOW_FROM, THREADS
 from onsei.data.headers import Headers
 from onsei.data.manifest import Manifest
+from onsei.data.merge import between
 from onsei.data.progress import progress
 from onsei.data.row import Row
 from onsei.errors import OnseiError
 
 _CHUNK = 2048
 _BINS = 10
+Limits = tuple[float | None, float | None]
 
 
 @dataclass
@@ -32,6 +34,8 @@ class Stats:
     longest: float = float("nan")
     """Seconds."""
     unknown_durations: int = 0
+    outside: int = 0
+    """Rows left out as shorter or longer than the limits, or of unknown length where there are limits."""
     histogram: list[tuple[float, float, int]] = field(default_factory=list)
     """(from seconds, to seconds, rows)."""
     with_text: int = 0
@@ -55,8 +59,11 @@ class Stats:
         return self.seconds / known if known else float("nan")
 
 
-def stats(manifest: Manifest, *, headers: bool = True) -> Stats:
+def stats(manifest: Manifest, *, headers: bool = True, limits: Limits = (None, None)) -> Stats:
     """Count over ``manifest``; ``headers`` reads those of its sound files, for rates, channels and unknown durations.
+
+    With ``limits``, the shortest and longest in seconds, other rows are counted as outside, and beside that only in the
+    rates and channels, which are of all files.
 
     Lines and files that cannot be read are left out and counted in the warnings.
     """
@@ -69,8 +76,6 @@ def stats(manifest: Manifest, *, headers: bool = True) -> Stats:
         numbers = iter(range(len(manifest)))
         while chunk := list(islice(numbers, _CHUNK)):
             rows = dict(_rows(manifest, chunk, faults))
-            for row in rows.values():
-                _count(found, row)
             if headers:
                 opened = reader.read(row.audio for row in rows.values() if row.audio)
                 for number, row in rows.items():
@@ -79,11 +84,21 @@ def stats(manifest: Manifest, *, headers: bool = True) -> Stats:
                         faults["sound files cannot be read"] += 1
                     elif info is not None and np.isnan(lengths[number]):
                         lengths[number] = info.duration - (row.offset or 0.0)
+            if limits != (None, None):
+                first = chunk[0]
+                inside = set((between(lengths[first : chunk[-1] + 1], *limits) + first).tolist())
+                found.outside += len(chunk) - len(inside)
+                lengths[[number for number in chunk if number not in inside]] = np.nan
+                rows = {number: row for number, row in rows.items() if number in inside}
+            for row in rows.values():
+                _count(found, row)
             advance(len(chunk), headers and len(manifest) > SHOW_FROM)
     found.rates, found.channels = reader.rates, reader.channels
     told = [f"{count} {what}: `onsei data check` names them" for what, count in faults.items()]
     found.warnings = [*reader.mixed(), *told]
     _measure(found, lengths)
+    found.rows -= found.outside
+    found.unknown_durations -= found.outside
     return found
 
 

@@ -27,6 +27,10 @@ class Check:
     """Decode the sound too: finds NaN, infinite samples and damage behind the header."""
     tolerance: NonNegative = 0.1
     """Seconds by which a duration in the manifest may differ from the header's."""
+    min_duration: NonNegative | None = None
+    """Count rows shorter than this as faults, seconds."""
+    max_duration: NonNegative | None = None
+    """Count rows longer than this as faults, seconds."""
     json: Path | None = None
     """File to write all faults to, as JSON."""
     force: bool = False
@@ -67,6 +71,10 @@ class Split:
     """Rows to hold out for the test: below 1 a share, else a number of rows; 0 for none."""
     by: str | None = None
     """Key (speaker, label …) whose values must not be in two parts."""
+    min_duration: NonNegative | None = None
+    """Leave out training rows shorter than this, seconds."""
+    max_duration: NonNegative | None = None
+    """Leave out training rows longer than this, seconds."""
     seed: NonNegativeInt = 0
     """Seed of the choice."""
     json: Path | None = None
@@ -83,6 +91,10 @@ class Stats:
     """JSONL or CSV manifest."""
     headers: bool = True
     """Read the headers of the sound files, for rates, channels and unknown durations."""
+    min_duration: NonNegative | None = None
+    """Leave out rows shorter than this, seconds."""
+    max_duration: NonNegative | None = None
+    """Leave out rows longer than this, seconds."""
     json: Path | None = None
     """File to write all counts to, as JSON."""
     force: bool = False
@@ -95,7 +107,13 @@ def check(chosen: Check) -> int:
     from onsei.data.manifest import Manifest
 
     _refuse_existing([chosen.json], chosen.force)
-    found = checking.check(Manifest.open(chosen.manifest), decode=chosen.decode, tolerance=chosen.tolerance)
+    found = checking.check(
+        Manifest.open(chosen.manifest),
+        decode=chosen.decode,
+        tolerance=chosen.tolerance,
+        shortest=chosen.min_duration,
+        longest=chosen.max_duration,
+    )
     faults = [{"line": f.line, "id": f.id, "kind": f.kind, "message": f.message} for f in found.faults]
     _write(chosen.json, {"rows": found.rows, "files": found.files, "faults": faults, "warnings": list(found.warnings)})
     if faults:
@@ -150,9 +168,14 @@ def split(chosen: Split) -> None:
     if manifest.path.resolve() in {file.resolve() for file in files.values()}:
         raise DataError(f"{chosen.manifest}: would be replaced by one of its parts", "name another --output-dir")
     _refuse_existing([*files.values(), chosen.json], chosen.force)
+    counts = {}
+    if chosen.min_duration is not None or chosen.max_duration is not None:
+        kept = splitting.within(manifest, parts["train"], chosen.min_duration, chosen.max_duration)
+        counts = {"too_short_or_long": len(parts["train"]) - len(kept)}
+        parts["train"] = kept
     for name, numbers in parts.items():
         write(files[name], (manifest[number] for number in numbers.tolist()))
-    counts = {name: len(numbers) for name, numbers in parts.items()}
+    counts = {**{name: len(numbers) for name, numbers in parts.items()}, **counts}
     _write(chosen.json, counts)
     _print_counts(f"{chosen.manifest} → {chosen.output_dir}", counts)
 
@@ -163,9 +186,11 @@ def stats(chosen: Stats) -> None:
     from onsei.data.manifest import Manifest
 
     _refuse_existing([chosen.json], chosen.force)
-    found = counting.stats(Manifest.open(chosen.manifest), headers=chosen.headers)
+    limits = (chosen.min_duration, chosen.max_duration)
+    found = counting.stats(Manifest.open(chosen.manifest), headers=chosen.headers, limits=limits)
     numbers = {
         "rows": found.rows,
+        **({"rows_outside_limits": found.outside} if limits != (None, None) else {}),
         "hours": found.seconds / 3600,
         "shortest_seconds": found.shortest,
         "mean_seconds": found.mean,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from onsei.audio.io import ffmpeg, libsndfile
-from onsei.audio.io.header import AudioInfo, Source, checked_path
+from onsei.audio.io.header import AudioInfo, Source, checked_path, is_shortened
 from onsei.audio.resample import check_rate, resample_blocks
 from onsei.audio.samples import Samples, as_samples, check_finite
 from onsei.errors import AudioError
@@ -143,6 +143,9 @@ def _opened(path: str | Path) -> Iterator[Source]:
                     raise AudioError(f"{file}: holds no samples", "record it again or leave it out")
                 yield source
                 return
+    if is_shortened(file):
+        mend = "convert it, e.g. by `sph2pipe -p -f wav`"
+        raise AudioError(f"{file}: sph compressed by shorten, which cannot be read", mend)
     raise AudioError(
         f"{file}: not a sound file that can be read", "check what it is; convert headerless or rare formats to wav"
     )

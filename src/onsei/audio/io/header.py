@@ -62,6 +62,13 @@ def checked_path(path: str | Path) -> Path:
     return file.absolute()
 
 
+def is_shortened(path: Path) -> bool:
+    """Whether this is a NIST SPHERE file whose samples are compressed by shorten."""
+    with path.open("rb") as file:
+        head = file.read(1024)
+    return head.startswith(b"NIST_1A") and b"shorten" in head
+
+
 def damaged(path: Path, found: str) -> AudioError:
     """The error for a file that is cut short or broken inside."""
     return AudioError(

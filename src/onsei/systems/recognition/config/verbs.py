@@ -5,21 +5,52 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from onsei.config import Fraction, NonNegative, NonNegativeInt, Positional, Positive, PositiveInt, options, shown_as
+from onsei.config import (
+    Fraction,
+    NonNegative,
+    NonNegativeInt,
+    Positional,
+    Positive,
+    PositiveInt,
+    flag,
+    options,
+    shown_as,
+)
 
 
 @options
 class Prepare:
-    """Make training and validation manifests from recordings with transcripts."""
+    """Make manifests from a speech corpus, or from recordings of your own with their transcripts."""
 
-    kind: Positional[Literal["folder", "csv"]]
-    """`folder`: each sound has a text file of the same name beside it; `csv`: rows of `audio path,text path`."""
-    source: Annotated[Positional[Path], shown_as("SOURCE")]
-    """The folder or the CSV file."""
-    output_dir: Path
-    """Folder for train.jsonl and val.jsonl."""
+    kind: Positional[Literal["folder", "csv", "an4", "librispeech", "tedlium", "voxforge", "commonvoice"]]
+    """`folder`: each sound has a text file of the same name beside it, or in `txt/` beside `wav/`; `csv`: rows of
+    `audio path,text path`, or another manifest; the others are corpora of that name."""
+    output_dir: Annotated[Path, flag("--target-dir")]
+    """Folder for train.jsonl, val.jsonl and others, for what is unpacked and converted, and for faults.tsv, the list of
+    what could not be used."""
+    source: Annotated[Positional[Path | None], shown_as("[SOURCE]")] = None
+    """The folder, an archive, a folder of archives, or the CSV file; without it the corpus is downloaded."""
+    archive: Annotated[Path | None, flag("--tar-path")] = None
+    """Another way to name the source."""
+    download_dir: Path | None = None
+    """Folder for downloaded archives; by default in onsei's cache."""
+    unpack_dir: Path | None = None
+    """Folder to unpack archives to; by default `corpus` in the output folder."""
+    keep_archive: bool = True
+    """Keep what was downloaded after it has been unpacked."""
+    url: str = ""
+    """Address to download from in place of the corpus' own: of the archive; of the folder that has LibriSpeech's
+    archives; of the page that lists VoxForge's."""
+    release: Literal["1", "2", "3"] = "2"
+    """Release of TED-LIUM to download."""
+    subsets: Annotated[str, flag("--files-to-use", "--files-to-process")] = ""
+    """Comma-separated parts to take, by default all: subsets of LibriSpeech (`train-clean-100,dev-clean`), of TED-LIUM
+    (`train,dev`), lists of Common Voice (`validated.tsv,dev.tsv,test.tsv`)."""
+    language: Annotated[str, flag("--language-dir")] = ""
+    """Language of Common Voice, by its folder's name, where there are several."""
     val_fraction: Fraction = 0.1
-    """Share of utterances that becomes the validation manifest."""
+    """Share of the training utterances that becomes the validation manifest, where the corpus has none; whole speakers
+    where they are known."""
     min_duration: NonNegative = 0.0
     """Leave out shorter training sounds, in seconds."""
     max_duration: NonNegative = 0.0
