@@ -113,7 +113,7 @@ def settled(options: Train, alphabet: Alphabet) -> Train:
 
 def texts(manifest: Manifest) -> Iterator[str]:
     """The transcripts of all rows that have one."""
-    return (row.text for row in manifest if row.text is not None)
+    return (row.text for row in manifest.readable() if row.text is not None)
 
 
 def labels(options: Labels) -> None:
