@@ -9,6 +9,7 @@ import torch
 
 from onsei.errors import RunError
 from onsei.training import checkpoint as checkpoints
+from onsei.training import processes
 from onsei.training.engine import Engine
 from onsei.training.options import Training
 from onsei.training.schedule import Schedule
@@ -180,13 +181,23 @@ def test_clipping_bounds_the_step_and_the_log_shows_the_norm_before(tmp_path):
     assert steps(tmp_path)[0]["grad_norm/net"] > 1
 
 
-def test_bf16_trains_on_the_cpu(tmp_path):
+def test_bf16_trains_on_the_cpu(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "has_bfloat16", lambda device: True)
     summary, learner = fit(tmp_path, epochs=10, precision="bf16")
     assert learner.modules["net"][0].weight.dtype == torch.float32
     assert validations(tmp_path)[-1]["val/loss"] < validations(tmp_path)[0]["val/loss"]
     assert summary.skipped == 0
     _, full = fit(tmp_path / "full", epochs=10)
     assert not torch.equal(full.modules["net"][0].weight, learner.modules["net"][0].weight)
+
+
+def test_a_cpu_that_is_slow_in_bf16_computes_in_32_bits_and_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(processes, "has_bfloat16", lambda device: False)
+    _, asked = fit(tmp_path / "bf16", epochs=1, precision="bf16")
+    assert "this CPU is slow in it" in " ".join(capsys.readouterr().err.split())
+    _, full = fit(tmp_path / "full", epochs=1)
+    assert "slow in it" not in capsys.readouterr().err
+    assert all(torch.equal(a, b) for a, b in zip(weights(asked).values(), weights(full).values(), strict=True))
 
 
 @pytest.mark.parametrize(("options", "told"), [({"precision": "fp16"}, "fp16"), ({"device": "cuda"}, "cuda")])

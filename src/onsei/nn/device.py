@@ -29,3 +29,12 @@ def pick_device(name: str) -> torch.device:
 def pick_dtype(name: str) -> torch.dtype:
     """The number format called ``name``."""
     return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[name]
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 is worth its rounding there: without kernels for it torch's CPU takes ten times as long as in
+    float32 (x86 without AVX-512, for example).
+    """
+    if device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        return device.type != "cpu"
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -23,7 +23,7 @@ class Training:
     max_norm: NonNegative = 0.0
     """Clip the gradients of each optimizer to this norm; 0: no clipping."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    """Number format of the networks' arithmetic. The weights stay in 32 bits."""
+    """Number format of the networks' arithmetic. The weights stay in 32 bits. bf16 is fp32 on CPUs without it."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train; auto: the GPU if there is one."""
     threads: NonNegativeInt = 0

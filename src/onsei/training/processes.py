@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar, cast
 
 import torch
@@ -14,6 +14,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, distributed
 
 from onsei.errors import OnseiError, RunError
+from onsei.nn.device import has_bfloat16
 
 T = TypeVar("T")
 
@@ -36,6 +37,11 @@ class Processes:
         self.rank: int = accelerator.process_index
         self.world: int = accelerator.num_processes
         self.scaler: torch.amp.GradScaler | None = accelerator.scaler
+        self.notes: list[str] = []
+        """What the user should know about device and precision."""
+        self._exact = precision == "bf16" and not has_bfloat16(self.device)
+        if self._exact:
+            self.notes.append("precision bf16: this CPU is slow in it, so networks compute in 32 bits")
         if precision == "fp16" and self.scaler is None:
             raise RunError(f"precision fp16: not possible on {self.device.type}", "choose --precision bf16 or fp32")
 
@@ -51,7 +57,7 @@ class Processes:
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The context in which networks compute in the run's precision."""
-        context: AbstractContextManager[Any] = self._accelerator.autocast()
+        context: AbstractContextManager[Any] = nullcontext() if self._exact else self._accelerator.autocast()
         return context
 
     def gather(self, value: T) -> list[T]:

@@ -69,7 +69,7 @@ class Run:
             source=start.source,
             done=self._position().progress,
         )
-        for note in notes:
+        for note in (*self._processes.notes, *notes):
             self.scribe.say(note)
         self._estimated = not training.estimate_memory
         self._saved: Standing | None = self.standing if start.checkpoint and not start.source else None
