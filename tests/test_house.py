@@ -45,6 +45,8 @@ DOORS = {  # heavy library → the only places that may import it
     "pyopenjtalk": ("text.japanese",),
     "sentencepiece": ("text.pieces",),
     "pickle": (),
+    "onnx": ("systems.recognition.exchange.exporting",),
+    "onnxruntime": ("systems.recognition.exchange.exporting",),
 }
 FILES = {
     path: ".".join(path.relative_to(SRC).with_suffix("").parts).removesuffix(".__init__") for path in SRC.rglob("*.py")

@@ -19,6 +19,7 @@ SYSTEM = System(
             f"{_HERE}.config:Import",
             f"{_HERE}.exchange.importing:bring",
         ),
+        Verb("export", "write a recognizer as ONNX", f"{_HERE}.config:Export", f"{_HERE}.exchange.exporting:export"),
     ),
     runner=f"{_HERE}.inference:Transcriber",
     request=f"{_HERE}.config:Request",

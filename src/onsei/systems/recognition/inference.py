@@ -120,6 +120,30 @@ class Transcriber:
         rows = zip(paths, sounds, offsets, strict=True)
         return [self._transcript(path, start, len(sound) / rate) for path, sound, start in rows]
 
+    def log_probs(self, sounds: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """Log-probabilities of every label in every output frame, for decoders of your own.
+
+        Args:
+            sounds: float32 arrays of shape (T,) at ``features.sample_rate``, of any lengths; each is heard whole.
+
+        Returns:
+            One float32 array of shape (F, V) a sound; ``exp`` of a row sums to 1. Column v is ``alphabet.labels[v]``,
+            column 0 CTC's blank. A frame lasts ``2 * features.window_stride`` seconds.
+        """
+        if not sounds:
+            return []
+        seen = [torch.from_numpy(self._front(sound)) for sound in sounds]
+        lengths = torch.tensor([x.shape[-1] for x in seen])
+        padded = pad_sequence([x.T for x in seen], batch_first=True).transpose(1, 2)
+        return [scores.cpu().numpy() for scores in self.scores(padded, lengths)]
+
+    @torch.inference_mode()
+    def scores(self, features: Tensor, lengths: Tensor) -> list[Tensor]:
+        """Log-probabilities, (F, V) each, of padded features, (B, D, T), of ``lengths`` frames, (B,)."""
+        logits, frames = self.model(features.to(self.device, self.dtype), lengths)
+        chances = torch.log_softmax(logits.float(), -1)
+        return [row[:count] for row, count in zip(chances, frames.tolist(), strict=True)]
+
     @torch.inference_mode()
     def recognize(self, features: Tensor, lengths: Tensor) -> list[LabelPath]:
         """Greedy CTC paths of padded features, (B, D, T), of ``lengths`` frames, (B,)."""

@@ -78,7 +78,9 @@ class DeepSpeech2(nn.Module):
             lengths: input frames of each item, shape (B,), at least 1, on the CPU.
 
         Returns:
-            logits, shape (B, F, V), and the output frames of each item, shape (B,).
+            logits, shape (B, F, V), which are not yet probabilities, in training and evaluation alike
+            (``log_softmax`` over the last axis makes log-probabilities; ``Transcriber.log_probs`` gives these), and the
+            output frames of each item, shape (B,).
         """
         x, lengths = self.conv(features[:, None], lengths)  # (B, C, D', F)
         if self.pool > 1:

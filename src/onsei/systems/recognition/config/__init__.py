@@ -2,7 +2,7 @@
 
 from onsei.systems.recognition.config.answer import Request, Span, Transcript
 from onsei.systems.recognition.config.augment import Augment
-from onsei.systems.recognition.config.exchange import Import
+from onsei.systems.recognition.config.exchange import Export, Import
 from onsei.systems.recognition.config.features import Features
 from onsei.systems.recognition.config.network import Model
 from onsei.systems.recognition.config.train import Data, Optimizer, Train
@@ -12,6 +12,7 @@ __all__ = [
     "Augment",
     "Data",
     "Evaluate",
+    "Export",
     "Features",
     "Import",
     "Labels",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from onsei.config import Positional, options, shown_as
 
@@ -20,3 +20,17 @@ class Import:
     """JSON list of its labels, where the checkpoint holds none (a bare state_dict)."""
     force: bool = False
     """Replace a model that is there."""
+
+
+@options
+class Export:
+    """Write a recognizer as one ONNX file, for runtimes without Python or PyTorch."""
+
+    model: Annotated[Positional[str], shown_as("MODEL")]
+    """Model folder or Hub repository."""
+    output: Path
+    """The file to write, `.onnx`."""
+    input: Literal["sound", "features"] = "sound"
+    """What the file takes: samples at the model's rate, or the features of the front end."""
+    force: bool = False
+    """Replace a file that is there."""

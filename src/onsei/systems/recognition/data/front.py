@@ -15,7 +15,7 @@ from torch import Tensor
 from onsei.audio.features import LogSpectrogram, MelSpectrogram
 from onsei.systems.recognition.config import Features
 
-_LEVEL = 0.1
+LEVEL = 0.1
 """Root mean square that sounds are brought to before the mel spectrogram."""
 
 
@@ -30,7 +30,8 @@ class FrontEnd:
         self.options = options
 
     @cached_property
-    def _spectrogram(self) -> torch.nn.Module:
+    def spectrogram(self) -> torch.nn.Module:
+        """The transform, before loudness, logarithm and norm of the mel kind."""
         o = self.options
         if o.kind == "spectrogram":
             return LogSpectrogram(o.sample_rate, o.window_size, o.window_stride, o.window)
@@ -45,10 +46,10 @@ class FrontEnd:
         with torch.no_grad():
             sound = torch.from_numpy(samples)
             if self.options.kind == "mel":
-                loud = _LEVEL * sound / sound.square().mean().sqrt().clamp(min=1e-5)
-                x = normalized((self._spectrogram(loud) + self.options.floor).log())
+                loud = LEVEL * sound / sound.square().mean().sqrt().clamp(min=1e-5)
+                x = normalized((self.spectrogram(loud) + self.options.floor).log())
             else:
-                x = self._spectrogram(sound)
+                x = self.spectrogram(sound)
         features: NDArray[np.float32] = x.numpy()
         return features
 
