@@ -1,4 +1,4 @@
-"""An exported ONNX file gives the model's own numbers, for any length and in a padded batch, and says what they mean."""
+"""An exported ONNX file gives the model's own numbers for any length and in padded batches, and says what they mean."""
 
 import importlib.util
 import json
