@@ -20,6 +20,7 @@ NEEDED = {  # what a verb cannot do without
     "recognition evaluate": ["model", "--test-manifest", "t.jsonl"],
     "recognition transcribe": ["model", "a.wav"],
     "recognition prepare": [],
+    "recognition benchmark": [],
     "data merge": [],
 }
 

@@ -20,6 +20,13 @@ SYSTEM = System(
             f"{_HERE}.exchange.importing:bring",
         ),
         Verb("export", "write a recognizer as ONNX", f"{_HERE}.config:Export", f"{_HERE}.exchange.exporting:export"),
+        Verb(
+            "benchmark",
+            "memory and speed of training steps",
+            f"{_HERE}.config:Benchmark",
+            f"{_HERE}.benchmark:benchmark",
+            recipes=True,
+        ),
     ),
     runner=f"{_HERE}.inference:Transcriber",
     request=f"{_HERE}.config:Request",

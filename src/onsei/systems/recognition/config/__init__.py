@@ -2,6 +2,7 @@
 
 from onsei.systems.recognition.config.answer import Request, Span, Transcript
 from onsei.systems.recognition.config.augment import Augment
+from onsei.systems.recognition.config.benchmark import Benchmark
 from onsei.systems.recognition.config.exchange import Export, Import
 from onsei.systems.recognition.config.features import Features
 from onsei.systems.recognition.config.network import Model
@@ -10,6 +11,7 @@ from onsei.systems.recognition.config.verbs import Evaluate, Labels, Prepare, Tr
 
 __all__ = [
     "Augment",
+    "Benchmark",
     "Data",
     "Evaluate",
     "Export",
