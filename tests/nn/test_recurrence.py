@@ -60,6 +60,15 @@ def test_the_kernels_over_padding_give_the_same(kind, sizes):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_outputs_without_gradients_are_those_with(kind, bidirectional):
+    network, packed = layer(kind, bidirectional), pack(frames([6, 9, 2]).detach(), torch.tensor([6, 9, 2]))
+    trained = network(packed).data
+    with torch.no_grad():
+        torch.testing.assert_close(network(packed).data, trained.detach())
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("backward", [False, True])
 def test_gradients_are_the_slopes_of_the_outputs(kind, backward):
     network, x = layer(kind, dtype=torch.float64), frames([4, 2, 1], torch.float64).detach()

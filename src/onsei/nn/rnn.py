@@ -78,12 +78,13 @@ class BatchRNN(nn.Module):
             x = self.batch_norm(x)
         if self.dropout:
             x = like(x, torch.dropout(x.data, self.dropout, self.training))
-        if x.data.device.type == "cpu":
+        on_cpu = x.data.device.type == "cpu"
+        if on_cpu and torch.is_grad_enabled():
             y = recur(self.kind, x.data, self._weights(), x.batch_sizes)
             if self.rnn.bidirectional:
                 y = y + recur(self.kind, x.data, self._weights("_reverse"), x.batch_sizes, backward=True)
             return like(x, y)
-        if x.data.is_cuda:
+        if on_cpu or x.data.is_cuda:  # torch's packed kernels, which on a CPU are slow in the backward pass only
             both: PackedSequence = self.rnn(x)[0]
             return like(x, both.data.view(len(both.data), -1, self.rnn.hidden_size).sum(1))
         padded, lengths = pad_packed_sequence(x)  # (T, B, H)
