@@ -42,8 +42,8 @@ class Training:
 
     ema_decay: Fraction = 0.0
     """Decay per step of the weights' moving average, which is then validated and saved; 0: no average."""
-    max_skipped: PositiveInt = 20
-    """Stop after this many steps in a row with gradients that are not finite."""
+    max_skipped: PositiveInt = 3
+    """Stop after this many steps in a row with losses or gradients that are not finite. Such a step changes nothing."""
 
     validate_steps: NonNegativeInt = 0
     """Validate after every so many optimizer steps; 0: after every epoch."""

@@ -16,14 +16,14 @@ from onsei.errors import RunError
 from onsei.training import checkpoint as checkpoints
 from onsei.training import resume
 from onsei.training.clock import Standing
-from onsei.training.failures import explained, next_batch
+from onsei.training.failures import explained, next_batch, told_suspects
 from onsei.training.learner import Batch, BatchSource, HasLargest
 from onsei.training.options import Training
 from onsei.training.profiling import profiled
 from onsei.training.schedule import Position
 from onsei.training.scribe import Scribe
 from onsei.training.signals import StopFlag, StoppedError
-from onsei.training.trainee import Trainee
+from onsei.training.trainee import Lesson, Trainee
 from onsei.training.validation import rehearse, validate
 
 
@@ -72,6 +72,7 @@ class Run:
         for note in (*self._processes.notes, *notes):
             self.scribe.say(note)
         self._estimated = not training.estimate_memory
+        self._suspects: list[tuple[int, tuple[str, ...]]] = []
         self._saved: Standing | None = self.standing if start.checkpoint and not start.source else None
 
     def train(self) -> str:
@@ -185,9 +186,12 @@ class Run:
         self.standing = before.stepped(
             batch=min(before.batch + self._stride, count),
             skipped=lesson.outcome.skipped,
+            overflow=lesson.outcome.overflow,
+            counts=lesson.counts,
             seconds=seconds,
             waited=waited,
         )
+        self._note_skip(lesson)
         done = self._position().progress
         self.scribe.write_step(self.standing, lesson, rates, waited / max(seconds, 1e-9), done)
         self._profile()
@@ -225,11 +229,21 @@ class Run:
         self.standing = self.standing.judged(values, training.monitor, training.mode)
         self.scribe.write_validation(self.standing, time.monotonic() - began, self._trainee.parameters())
 
+    def _note_skip(self, lesson: Lesson) -> None:
+        if not lesson.outcome.skipped:
+            self._suspects = []
+        elif lesson.outcome.overflow:
+            self.scribe.tell(f"step {self.standing.step} skipped: the loss scale was too high and is lowered")
+        else:
+            self._suspects.append((self.standing.step, lesson.suspects))
+            self.scribe.say(f"skipped step {told_suspects(self._suspects[-1:])}")
+
     def _check_finite(self) -> None:
         row = self.standing.skipped_in_row
         if row >= self._training.max_skipped:
             raise RunError(
-                f"step {self.standing.step}: the losses or gradients of {row} steps in a row were not finite",
+                f"step {self.standing.step}: the losses or gradients of {row} steps in a row were not finite\n  "
+                + told_suspects(self._suspects),
                 "lower the learning rate, set --max-norm, raise --warmup-steps or choose --precision fp32, and go on "
                 "from the last checkpoint: its weights are whole",
             )

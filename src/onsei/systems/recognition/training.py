@@ -54,12 +54,15 @@ class CTCLearner:
         """Utterances that this process has learned from since it started."""
 
     def step(self, batch: Batch, clock: Clock, update: Update) -> Mapping[str, Tensor]:
-        """One update from the loss of an utterance, averaged over the batch."""
+        """One update from the loss of an utterance, averaged over the batch.
+
+        One that augmentation made too short for its labels counts nothing, and is counted.
+        """
         logits, lengths = self.modules["model"](batch.features, batch.lengths)
         loss = _ctc(logits, lengths, batch) / batch.size
         update("model", loss)
         self.heard += batch.size
-        return {"loss": loss.detach()}
+        return {"loss": loss.detach(), "too_short_count": (batch.needed > lengths.cpu()).sum()}
 
     def check(self, batch: Batch, clock: Clock) -> Mapping[str, Tensor]:
         """Loss an utterance; WER, and CER with and without spaces, in percent, of greedy decoding."""

@@ -62,6 +62,8 @@ class Batch:
     """Labels of all utterances in a row, shape (sum L,)."""
     label_lengths: Tensor
     """Labels of each utterance, shape (B,), on the CPU."""
+    needed: Tensor
+    """Output frames that its labels need at least, shape (B,), on the CPU."""
     texts: tuple[str, ...]
     seconds: tuple[float, ...]
     faults: tuple[Fault, ...] = ()
@@ -202,6 +204,7 @@ def collate(items: Sequence[Item], faults: Sequence[Fault]) -> Batch:
         lengths=torch.tensor([item.features.shape[-1] for item in items], dtype=torch.long),
         labels=torch.tensor([label for item in items for label in item.labels], dtype=torch.long),
         label_lengths=torch.tensor([len(item.labels) for item in items], dtype=torch.long),
+        needed=torch.tensor([required_frames(item.labels) for item in items], dtype=torch.long),
         texts=tuple(item.text for item in items),
         seconds=tuple(item.seconds for item in items),
         faults=tuple(faults),
