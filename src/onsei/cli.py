@@ -123,7 +123,28 @@ def _recipe(cls: type[Any], words: list[str], group: str) -> tuple[Any, list[str
     for place in [Path(run), *Path(run).parents[:2]] if run else []:
         if (place / "config.yaml").is_file():
             return config.from_yaml(cls, place / "config.yaml"), words
+    if run and _has(words, "--finetune"):
+        return _of_model(cls, run, folder, group), words
     return config.from_recipe(cls, folder / "base.yaml"), words
+
+
+def _of_model(cls: type[Any], model: str, library: Path, group: str) -> Any:
+    """The base recipe with the network and labels of a model folder or Hub repository, for its weights to fit."""
+    from onsei import config
+    from onsei.hub import store
+
+    if Path(model).is_file():  # the engine tells what to do
+        return config.from_recipe(cls, library / "base.yaml")
+    found = store.open(model, system=group)
+    names = {row.path.partition(".")[0] for row in config.list_fields(cls)}
+    own = {name: value for name, value in found.config.items() if name in names}
+    own |= {"labels": list(found.labels)} if "labels" in names and found.labels else {}
+    values = config.merged(config.read_yaml(library / "base.yaml", library), own)
+    return config.from_values(cls, values, f"{found.path}/{store.MODEL_FILE} over base.yaml")
+
+
+def _has(words: Sequence[str], name: str) -> bool:
+    return any(word.replace("_", "-").rpartition(".")[2].lstrip("-") == name.lstrip("-") for word in words)
 
 
 def _option(words: Sequence[str], name: str) -> str:

@@ -32,9 +32,11 @@ __all__ = [
     "from_dict",
     "from_json",
     "from_recipe",
+    "from_values",
     "from_yaml",
     "json_schema",
     "list_fields",
+    "merged",
     "options",
     "parse_flags",
     "read_yaml",
@@ -115,14 +117,18 @@ def from_recipe(cls: type[T], path: Path, library: Path | None = None) -> T:
 
     ``extends: NAME`` names a file beside it, or one in the folder ``library``.
     """
-    values = read_yaml(Path(path), library)
+    return from_values(cls, read_yaml(Path(path), library), str(path))
+
+
+def from_values(cls: type[T], values: Mapping[str, Any], source: str) -> T:
+    """Like ``from_recipe``, of a mapping of JSON values that comes from ``source``."""
     try:
         _adapter(cls).validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
         faults = error.errors(include_url=False)
         faults = [fault for fault in faults if not (fault["type"].startswith("missing") and len(fault["loc"]) == 1)]
         if faults:
-            raise _explained(cls, faults, str(path)) from None
+            raise _explained(cls, faults, source) from None
     hints = typing.get_type_hints(cls, include_extras=True)
     given = {k: TypeAdapter(hints[k]).validate_json(json.dumps(v, default=str), strict=True) for k, v in values.items()}
     return cls(**given, **{name: tyro.MISSING for name in _required(cls) if name not in given})
@@ -233,11 +239,12 @@ def _read_yaml(path: Path, library: Path | None, seen: tuple[Path, ...]) -> dict
     target = path.parent / (parent if str(parent).endswith((".yaml", ".yml")) else f"{parent}.yaml")
     if library is not None and not target.exists():
         target = library / target.name
-    return _merged(_read_yaml(target, library, (*seen, path.resolve())), values)
+    return merged(_read_yaml(target, library, (*seen, path.resolve())), values)
 
 
-def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    both = {k: _merged(base[k], v) for k, v in over.items() if isinstance(v, dict) and isinstance(base.get(k), dict)}
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with the values of ``over``, group by group."""
+    both = {k: merged(base[k], v) for k, v in over.items() if isinstance(v, dict) and isinstance(base.get(k), dict)}
     return {**base, **over, **both}
 
 

@@ -95,6 +95,18 @@ def test_resume_is_the_straight_run_bit_for_bit(example, train, tmp_path):
     assert "val/loss" in ours[-1]
 
 
+def test_finetuning_takes_the_weights_of_a_model_and_nothing_else_of_it(example, train, model, tmp_path):
+    source = {"continue_from": str(model[0]), "finetune": True}
+    tuned = train(shortened(example.train, tmp_path / "tuned", max_steps=1, warmup_steps=1000, **source))
+    assert [row["step"] for row in values(tmp_path / "tuned")] == [1, 1]  # one step and its validation
+    assert tuned.epochs == 0
+    assert tuned.best <= 2 * example.learned + model[1].best
+    history = json.loads((tmp_path / "tuned" / "onsei.json").read_text(encoding="utf-8"))["history"]
+    assert history["finetuned_from"] == str(model[0])
+    written = config.read_yaml(tmp_path / "tuned" / "config.yaml")["training"]
+    assert (written["continue_from"], written["finetune"]) == ("", False)
+
+
 def test_two_processes_share_the_batches_and_write_once(system, example, tmp_path):
     options = shortened(example.train, tmp_path / "run", max_steps=4, device="auto")
     recipe = tmp_path / "options.yaml"

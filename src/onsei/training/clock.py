@@ -37,6 +37,8 @@ class Standing:
     """Steps skipped because the losses or gradients were not finite."""
     skipped_in_row: int = 0
     """Of them the last ones, without a step between; one that only looks for a loss scale is none."""
+    origin: str = ""
+    """What the first weights were taken from; empty: they were drawn by chance."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """Items that the Learner counted, by name, over the run."""
     seconds: float = 0.0

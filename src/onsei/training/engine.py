@@ -126,6 +126,7 @@ class Engine:
             "seconds": round(summary.seconds, 3),
             "skipped": summary.skipped,
             **summary.counts,
+            **({"finetuned_from": run.standing.origin} if run.standing.origin else {}),
             "quarantined": summary.quarantined,
             "stopped": summary.stopped,
             "processes": self.processes.world,
@@ -151,9 +152,13 @@ def _summary(run: Run, stopped: str) -> Summary:
     )
 
 
+_FRESH = {"continue_from": "", "finetune": False}
+"""Options that a run's own configuration must not hold: going on from it would take its first weights once more."""
+
+
 def _without_resume(resolved: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration as of a new run: where it went on from is no part of what it is."""
     training = resolved.get("training")
     if isinstance(training, Mapping) and "continue_from" in training:
-        return {**resolved, "training": {**training, "continue_from": ""}}
+        return {**resolved, "training": {**training, **{k: v for k, v in _FRESH.items() if k in training}}}
     return dict(resolved)

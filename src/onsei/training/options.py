@@ -61,7 +61,10 @@ class Training:
     keep: PositiveInt = 2
     """Newest checkpoints kept, beside the best one."""
     continue_from: str = ""
-    """A run folder, or one checkpoint folder in it, to go on from."""
+    """A run folder, or one checkpoint folder in it, to go on from; with finetune also a model folder or a Hub
+    repository."""
+    finetune: bool = False
+    """Take only the weights from there: a new run, with a fresh optimizer. Rows of labels are taken by label."""
 
     id: str = ""
     """Name of the run in trackers; empty: the run folder's name."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from onsei.errors import RunError
 from onsei.training import checkpoint as checkpoints
-from onsei.training import resume
+from onsei.training import resume, transfer
 from onsei.training.clock import Standing
 from onsei.training.failures import explained, next_batch, told_suspects
 from onsei.training.learner import Batch, BatchSource, HasLargest
@@ -51,12 +51,18 @@ class Run:
         self._processes = trainee.processes
         self._stride = self._processes.world * training.accumulate
         self._windows = self._first_windows = self._count_windows(0)
-        start = self._processes.from_first(lambda: resume.choose_start(training.continue_from, folder))
+        source, system = training.continue_from, trainee.system
+        start = self._processes.from_first(
+            lambda: resume.choose_start(source, folder, finetune=training.finetune, system=system)
+        )
         notes: list[str] = list(start.notes)
         metrics_bytes = 0
         self.standing = self._processes.from_first(_new_standing)
         if start.checkpoint is not None:
             metrics_bytes = self._restore(start.checkpoint, notes)
+        elif training.finetune:
+            notes.extend(trainee.take_weights(lambda: transfer.open_origin(source, system)))
+            self.standing = replace(self.standing, origin=source)
         if val is not None:
             rehearse(trainee, val, training)
         self.scribe = Scribe(

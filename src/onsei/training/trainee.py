@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,7 @@ from onsei.training.options import Training
 from onsei.training.processes import Processes
 from onsei.training.schedule import Rates, Schedule
 from onsei.training.state import describe_difference, moved
+from onsei.training.transfer import Origin, take
 
 STATISTICS = ("running_mean", "running_var")
 """Buffers that each process fills from its own batches."""
@@ -72,6 +73,12 @@ class Trainee:
     def name(self) -> str:
         """Module and name of the Learner's class."""
         return f"{type(self.learner).__module__}:{type(self.learner).__qualname__}"
+
+    @property
+    def system(self) -> str | None:
+        """The system whose Learner it is; None where it is of none."""
+        module = type(self.learner).__module__
+        return module.split(".")[2] if module.startswith("onsei.systems.") else None
 
     def learn(self, batches: Sequence[Batch], total: int, standing: Standing) -> Lesson:
         """Make one step from this process's ``batches`` of a window that holds ``total`` items over all processes."""
@@ -161,6 +168,19 @@ class Trainee:
             "scaler": None if scaler is None else scaler.state_dict(),
             "statistics": statistics,
         }
+
+    def take_weights(self, open_origin: Callable[[], Origin]) -> list[str]:
+        """Begin with the weights of another training, read by the first process; returns what the user should know.
+
+        Raises:
+            RunError, ModelError: there are none, or they are another network's.
+        """
+        notes = self.processes.from_first(lambda: take(self.learner, open_origin()))
+        for module in self.learner.modules.values():
+            self.processes.align([tensor.detach() for tensor in (*module.parameters(), *module.buffers())])
+        if self._ema is not None:
+            self._ema.restart()
+        return notes
 
     def load_weights(self, state: Mapping[str, Any], source: str) -> None:
         """Take the weights, their averages, the mean statistics and the Learner's own state from ``state``.

@@ -5,7 +5,7 @@ B batch, D feature rows, T frames, F output frames, V labels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,18 @@ class CTCLearner:
         self.alphabet = alphabet
         self.heard = 0
         """Utterances that this process has learned from since it started."""
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """What the outputs mean."""
+        return self.alphabet.labels
+
+    @property
+    def label_rows(self) -> Collection[str]:
+        """The weights of the network's last layer: another alphabet keeps the rows of the labels it shares."""
+        head = getattr(self.modules["model"], "head", None)
+        own = set() if head is None else {id(p) for p in head.parameters()}
+        return {f"model.{name}" for name, p in self.modules["model"].named_parameters() if id(p) in own}
 
     def step(self, batch: Batch, clock: Clock, update: Update) -> Mapping[str, Tensor]:
         """One update from the loss of an utterance, averaged over the batch.
