@@ -101,10 +101,14 @@ def _run(verb: Verb, prog: str, words: list[str], group: str) -> int:
     from onsei import config  # only here: help of systems and tools answers without it
 
     cls = resolve(verb.options)
-    default = None
-    if verb.recipes:
-        default, words = _recipe(cls, words, group)
-    status = resolve(verb.run)(config.parse_flags(cls, words, prog=prog, default=default))
+    default, flags = _recipe(cls, words, group) if verb.recipes else (None, words)
+    options = config.parse_flags(cls, flags, prog=prog, default=default)
+    training: Any = getattr(options, "training", None)
+    if training is not None and "," in training.device_ids and "WORLD_SIZE" not in os.environ:
+        from onsei.training.launch import launch
+
+        return launch(training, [*prog.split()[1:], *words])
+    status = resolve(verb.run)(options)
     return status if isinstance(status, int) else 0
 
 

@@ -19,10 +19,12 @@ from pydantic import Field as _Field
 from tyro.conf import Positional
 
 from onsei.errors import ConfigError
+from onsei.former import rewritten
 
 __all__ = [
     "FieldRow",
     "Fraction",
+    "Indices",
     "NonNegative",
     "NonNegativeInt",
     "Positional",
@@ -51,6 +53,8 @@ NonNegative = Annotated[float, _Field(ge=0)]
 Fraction = Annotated[float, _Field(ge=0, le=1)]
 PositiveInt = Annotated[int, _Field(gt=0)]
 NonNegativeInt = Annotated[int, _Field(ge=0)]
+Indices = Annotated[str, _Field(pattern=r"^(\d+(,\d+)*)?$")]
+"""Whole numbers from 0 with commas between, or nothing."""
 
 _RULES = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, ser_json_inf_nan="constants")
 _EXTENDS = "extends"
@@ -147,9 +151,9 @@ def parse_flags(cls: type[T], args: Sequence[str], *, prog: str, default: T | No
     """Read ``cls`` from command-line words over ``default``; exits with a message where they do not fit.
 
     A flag may be written without its group where the name is unique (``--epochs`` for ``--training.epochs``), with
-    underscores or hyphens.
+    underscores or hyphens. Flags that the options call ``Former`` become today's.
     """
-    words = _with_groups(cls, args)
+    words = _with_groups(cls, rewritten(cls, args))
     given = {} if default is None else {"default": default}
     chosen: T = tyro.cli(cls, prog=prog, args=words, **given)  # type: ignore[call-overload]
     return from_dict(cls, to_dict(chosen), source="flags")

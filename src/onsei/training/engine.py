@@ -70,7 +70,7 @@ class Engine:
         self.resolved = _without_resume(resolved)
         if options.threads:
             torch.set_num_threads(options.threads)
-        self.processes = Processes(options.device, options.precision)
+        self.processes = Processes(options.device, options.precision, options.device_ids)
 
     def fit(
         self,

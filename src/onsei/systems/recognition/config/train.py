@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from onsei.config import Fraction, NonNegative, NonNegativeInt, Positive, PositiveInt, flag, options
+from onsei.former import Former
 from onsei.systems.recognition.config.augment import Augment
 from onsei.systems.recognition.config.features import Features
 from onsei.systems.recognition.config.network import Model
@@ -49,6 +51,11 @@ class Optimizer:
 @options
 class Train:
     """Train a recognizer from manifests."""
+
+    FORMER: ClassVar[Mapping[str, Former]] = {
+        "--no-sortaGrad": Former({"": "--no-sortagrad"}, switch=True),
+        "--model-path": Former({"*": ""}, "has no effect: the folder --output-dir itself becomes the model"),
+    }
 
     train_manifest: Path
     """Manifest of the training utterances (JSONL, or CSV of `audio,text` paths)."""

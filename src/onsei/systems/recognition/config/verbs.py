@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from onsei.config import (
     Fraction,
@@ -16,6 +17,13 @@ from onsei.config import (
     options,
     shown_as,
 )
+from onsei.former import Former
+
+_FORMER = {
+    "--cuda": Former({"": "--device cuda"}, switch=True),
+    "--half": Former({"": "--dtype float16"}, switch=True),
+    "--model-path": Former({}, "the model has no flag", "write the model folder as the first word"),
+}
 
 
 @options
@@ -87,6 +95,8 @@ class Labels:
 class Evaluate:
     """Measure a recognizer on a manifest."""
 
+    FORMER: ClassVar[Mapping[str, Former]] = _FORMER
+
     model: Annotated[Positional[str], shown_as("MODEL")]
     """Model folder or Hub repository."""
     test_manifest: Path
@@ -114,6 +124,11 @@ class Evaluate:
 @options
 class Transcribe:
     """Write down what recordings say."""
+
+    FORMER: ClassVar[Mapping[str, Former]] = {
+        **_FORMER,
+        "--audio-path": Former({}, "recordings have no flag", "write them as words after the model"),
+    }
 
     model: Annotated[Positional[str], shown_as("MODEL")]
     """Model folder or Hub repository."""
