@@ -1,6 +1,7 @@
 """`train --finetune`: from models and runs, to other alphabets, without repeating the network's options."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -37,6 +38,13 @@ def test_a_new_alphabet_keeps_the_rows_of_the_letters_it_shares(capsys, model, c
     assert new.config["model"] == old.config["model"]
     assert new.history["finetuned_from"] == str(model)
     assert "began with the weights of" in (tmp_path / "new" / "README.md").read_text(encoding="utf-8")
+
+
+def test_labels_read_off_the_new_transcripts_take_the_place_of_the_models(capsys, model, corpus, tmp_path):
+    path = write(tmp_path, [replace(row, text="EI EA ZE") for row in rows(corpus, 2)])
+    answer = finetune(capsys, model, path, tmp_path / "new", "--labels-from-data")
+    assert answer.status == 0, answer.err
+    assert "5 of 6 labels kept, new: 'Z', dropped: 'O'" in answer.err
 
 
 def test_a_model_folder_alone_brings_its_network_features_and_labels(capsys, model, corpus, tmp_path):
