@@ -66,7 +66,7 @@ def intervals(
     sums = _resampled(np.hstack([e, n]), groups, resamples, seed)
     count = e.shape[1]
     with np.errstate(divide="ignore", invalid="ignore"):
-        rates = 100 * e.sum(0) / n.sum(0)
+        rates = np.where(n.sum(0) > 0, 100 * e.sum(0) / n.sum(0), np.nan)
         drawn = 100 * sums[:, :count] / sums[:, count:]
     return [Interval(float(rate), *_ends(drawn[:, k])) for k, rate in enumerate(rates)]
 
@@ -89,9 +89,9 @@ def compare(
     a, b, n = (_columns(counts) for counts in (first, second, lengths))
     sums = _resampled(np.hstack([a, b, n]), groups, resamples, seed)
     with np.errstate(divide="ignore", invalid="ignore"):
-        difference = float(100 * (b.sum() - a.sum()) / n.sum())
+        difference = float(100 * (b.sum() - a.sum()) / n.sum()) if n.sum() else float("nan")
         drawn = 100 * (sums[:, 1] - sums[:, 0]) / sums[:, 2]
-    counted = drawn[~np.isnan(drawn)]
+    counted = drawn[np.isfinite(drawn)]
     better = float(((counted < 0) + (counted == 0) / 2).mean()) if len(counted) else float("nan")
     return Comparison(difference, *_ends(drawn), better)
 
@@ -104,7 +104,7 @@ def group_numbers(names: Sequence[str]) -> NDArray[np.int64]:
 
 def _columns(counts: ArrayLike) -> NDArray[np.float64]:
     values = np.asarray(counts, dtype=np.float64)
-    return values.reshape(len(values), -1)
+    return values[:, None] if values.ndim == 1 else values
 
 
 def _resampled(counts: NDArray[np.float64], groups: ArrayLike | None, resamples: int, seed: int) -> NDArray[np.float64]:
@@ -129,7 +129,7 @@ def _resampled(counts: NDArray[np.float64], groups: ArrayLike | None, resamples:
 
 
 def _ends(drawn: NDArray[np.float64]) -> tuple[float, float]:
-    counted = drawn[~np.isnan(drawn)]
+    counted = drawn[np.isfinite(drawn)]  # a resample without a reference has no rate
     if not len(counted):
         return float("nan"), float("nan")
     low, high = np.quantile(counted, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])

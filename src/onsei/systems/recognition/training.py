@@ -21,6 +21,7 @@ from onsei.data.manifest import Manifest
 from onsei.decoding.ctc import greedy
 from onsei.errors import DataError, RunError
 from onsei.hub import store
+from onsei.metrics.normalize import Normalizer, normalizer
 from onsei.metrics.wer import char_errors, word_errors
 from onsei.systems.recognition.config import Features, Train
 from onsei.systems.recognition.config import Optimizer as OptimizerOptions
@@ -44,12 +45,16 @@ class CTCLearner:
         model: maps (B, D, T) and lengths to logits (B, F, V) and lengths.
         alphabet: what the V labels stand for.
         options: the optimizer.
+        scoring: what counts as the same text in WER and CER; the one that fits the alphabet by default.
     """
 
-    def __init__(self, model: nn.Module, alphabet: Alphabet, options: OptimizerOptions) -> None:
+    def __init__(
+        self, model: nn.Module, alphabet: Alphabet, options: OptimizerOptions, scoring: Normalizer | None = None
+    ) -> None:
         self.modules = {"model": model}
         self.optimizers = {"model": optimizer(model, options)}
         self.alphabet = alphabet
+        self.scoring = scoring or normalizer("auto", alphabet.labels[1:])
         self.heard = 0
         """Utterances that this process has learned from since it started."""
 
@@ -80,7 +85,7 @@ class CTCLearner:
         """Loss an utterance; WER, and CER with and without spaces, in percent, of greedy decoding."""
         logits, lengths = self.modules["model"](batch.features, batch.lengths)
         heard = [self.alphabet.decode(path.labels.tolist()) for path in greedy(logits, lengths)]
-        pairs = list(zip(batch.texts, heard, strict=True))
+        pairs = [(self.scoring(said), self.scoring(text)) for said, text in zip(batch.texts, heard, strict=True)]
         counts = {
             "wer": [word_errors(*pair) for pair in pairs],
             "cer": [char_errors(*pair) for pair in pairs],
@@ -149,7 +154,8 @@ def train(options: Train) -> Summary:
     options = replace(options, features=features)
     torch.manual_seed(options.training.seed)
     model = DeepSpeech2(options.model, features.bins, len(alphabet.labels))
-    learner = CTCLearner(model, alphabet, options.optimization)
+    scoring = normalizer(options.normalizer, alphabet.labels[1:])
+    learner = CTCLearner(model, alphabet, options.optimization, scoring)
     seed = options.training.seed
     training = Preparation(alphabet, features, options.augment, cache_for(features, options.data, options.augment))
     checking = Preparation(alphabet, features, None, cache_for(features, options.data, None))
@@ -158,8 +164,10 @@ def train(options: Train) -> Summary:
         if not learner.heard and history["quarantined"] >= len(manifest):
             found = f"none of its {len(manifest)} utterances could be used, so nothing was learned"
             raise DataError(f"{manifest.path}: {found}", f"the reasons are in {folder / 'quarantine.jsonl'}")
-        save(folder, options, model, alphabet, history)
+        save(folder, options, model, alphabet, {**history, "normalizer": scoring.name})
 
+    if validation is not None and engine.processes.main and not options.training.silent:
+        print(f"WER and CER of validation: normalizer {scoring}")
     return engine.fit(
         learner,
         source(manifest, training, options.data, seed=seed, training=True),

@@ -83,6 +83,8 @@ class Train:
     script: Literal["plain", "kanji", "kana", "reading"] = "plain"
     """Plain: as written, words parted by spaces. Japanese without spaces: kanji, as written; kana, hiragana as
     katakana; reading, katakana as spoken, read by pyopenjtalk."""
+    normalizer: Literal["auto", "none", "lower", "basic"] = "auto"
+    """What counts as the same text in the WER and CER of validation; see `evaluate`."""
     features: Features = Features()
     """What the network sees."""
     model: Model = Model()

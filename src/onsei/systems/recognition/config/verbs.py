@@ -102,11 +102,21 @@ class Evaluate:
     test_manifest: Path
     """Manifest with transcripts."""
     json: Path | None = None
-    """Write the numbers to this file as one flat JSON object; rates in percent."""
+    """Write the numbers to this file as one flat JSON object; rates in percent, and the normalizer's name."""
     table: Path | None = None
-    """Write one JSON line an utterance: reference, hypothesis, errors, times."""
+    """Write one JSON line an utterance: reference, hypothesis, errors, times; `compare` reads it."""
     unknown_characters: Literal["fail", "drop"] = "drop"
     """What to do when transcripts hold characters outside the labels: stop, or count them and score without them."""
+    normalizer: Literal["auto", "none", "lower", "basic"] = "auto"
+    """What counts as the same text. None: words as they stand; lower: case does not matter; basic: nor do punctuation,
+    but for apostrophes in words, and width of characters (NFKC). Auto: none for labels of one case without punctuation,
+    else basic."""
+    bootstrap_by: Literal["auto", "utterance", "speaker"] = "auto"
+    """What the bootstrap draws for the intervals; auto: speakers where all rows have one."""
+    resamples: PositiveInt = 10000
+    """Draws of the bootstrap."""
+    seed: NonNegativeInt = 0
+    """Seed of the bootstrap."""
     verbose: bool = False
     """Print every utterance, not just the worst."""
     batch_size: PositiveInt = 20
@@ -119,6 +129,26 @@ class Evaluate:
     """`auto`, `cpu`, `cuda`, `cuda:1` or `mps`."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Number format of the network."""
+
+
+@options
+class Compare:
+    """Compare two recognizers on the same utterances: is the second better, and how sure is that?"""
+
+    first: Annotated[Positional[Path], shown_as("FIRST")]
+    """Table of the first, which `evaluate --table` wrote."""
+    second: Annotated[Positional[Path], shown_as("SECOND")]
+    """Table of the second."""
+    normalizer: Literal["none", "lower", "basic"] | None = None
+    """What counts as the same text; by default as the tables say. See `evaluate`."""
+    bootstrap_by: Literal["auto", "utterance", "speaker"] = "auto"
+    """What the bootstrap draws; auto: speakers where all rows have one."""
+    resamples: PositiveInt = 10000
+    """Draws of the bootstrap."""
+    seed: NonNegativeInt = 0
+    """Seed of the bootstrap."""
+    json: Path | None = None
+    """Write the numbers to this file as one flat JSON object; rates in percent."""
 
 
 @options

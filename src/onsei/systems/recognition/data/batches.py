@@ -47,6 +47,7 @@ class Item:
     text: str
     """The transcript in the alphabet's case, unknown characters left out."""
     seconds: float
+    speaker: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class Batch:
     """Output frames that its labels need at least, shape (B,), on the CPU."""
     texts: tuple[str, ...]
     seconds: tuple[float, ...]
+    speakers: tuple[str, ...] = ()
+    """Empty where unknown."""
     faults: tuple[Fault, ...] = ()
 
     @property
@@ -107,7 +110,7 @@ class Preparation:
         if self.augment is not None:
             features = _altered(features, self.augment, draw.generator("features"))
         seconds = row.duration or features.shape[-1] * self.features.window_stride
-        return Item(row.id, features, labels, text, seconds)
+        return Item(row.id, features, labels, text, seconds, row.speaker or "")
 
     def _features(self, row: Row, draw: Draw, labels: list[int]) -> NDArray[np.float32]:
         if self.augment is None or not changes_sound(self.augment) or self.features.kind == "precomputed":
@@ -207,6 +210,7 @@ def collate(items: Sequence[Item], faults: Sequence[Fault]) -> Batch:
         needed=torch.tensor([required_frames(item.labels) for item in items], dtype=torch.long),
         texts=tuple(item.text for item in items),
         seconds=tuple(item.seconds for item in items),
+        speakers=tuple(item.speaker for item in items),
         faults=tuple(faults),
     )
 
