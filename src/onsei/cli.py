@@ -43,6 +43,12 @@ TOOLS = (
 )
 SINGLE = (
     Verb("inspect", "print all that a model folder holds", "onsei.hub.inspect:Inspect", "onsei.hub.inspect:inspect"),
+    Verb(
+        "average",
+        "the mean of a run's checkpoints as a model",
+        "onsei.training.average:Average",
+        "onsei.training.average:average",
+    ),
     Verb("watch", "live curves of training runs in the browser", "onsei.serve.watch:Watch", "onsei.serve.watch:watch"),
     Verb("demo", "train on made speech, transcribe, write a report", "onsei.demo.run:Demo", "onsei.demo.run:demo"),
 )

@@ -95,6 +95,12 @@ def test_resume_is_the_straight_run_bit_for_bit(example, train, tmp_path):
     assert "val/loss" in ours[-1]
 
 
+def test_the_mean_of_checkpoints_is_a_model_that_answers(example, model, tmp_path):
+    words = ["average", str(model[0]), "--last", "2", "--output-dir", str(tmp_path / "mean")]
+    assert cli.main(words) == 0
+    assert config.to_dict(onsei.load(tmp_path / "mean", device="cpu")(example.requests[0]))
+
+
 def test_finetuning_takes_the_weights_of_a_model_and_nothing_else_of_it(example, train, model, tmp_path):
     source = {"continue_from": str(model[0]), "finetune": True}
     tuned = train(shortened(example.train, tmp_path / "tuned", max_steps=1, warmup_steps=1000, **source))

@@ -124,6 +124,13 @@ def model_tensors(state: Mapping[str, Any]) -> dict[str, Tensor]:
     return tensors
 
 
+def named_as(tensors: Mapping[str, Tensor], names: Collection[str]) -> dict[str, Tensor]:
+    """``tensors``, named ``module.name``, by the ``names`` of a model folder, which may leave the module out."""
+    short = {name.partition(".")[2]: name for name in reversed(list(tensors))}
+    found = {name: name if name in tensors else short.get(name, "") for name in names}
+    return {name: tensors[full] for name, full in found.items() if full}
+
+
 def _from_checkpoint(path: Path, kind: str) -> Origin:
     found = checkpoints.read(path)
     state = found.read_state()

@@ -49,7 +49,7 @@ def chosen(options: Train, manifest: Manifest) -> tuple[Alphabet, Counter[str]]:
 
 
 def _of_pieces(options: Train, manifest: Manifest) -> tuple[Alphabet, Counter[str]]:
-    if options.labels_path is not None or options.labels:
+    if (options.labels_path is not None or options.labels) and not options.training.finetune:
         raise ConfigError("units: bpe learns its labels, but labels or labels_path are given", "leave these out")
     spelling = Spelling(options.case, options.script)
     path = options.pieces_path or _of_run(options)
