@@ -78,6 +78,7 @@ class Bench:
             lengths=torch.full((size,), self.frames),
             labels=torch.randint(1, self.labels, (size * count,), generator=draw),
             label_lengths=torch.full((size,), count),
+            needed=torch.full((size,), 2 * count - 1),
             texts=("",) * size,
             seconds=(self.options.seconds,) * size,
         )
