@@ -40,6 +40,18 @@ TOOLS = (
             )
         ),
     ),
+    Group(
+        "audio",
+        "sounds: hear what augmentation does to them",
+        (
+            Verb(
+                "augment",
+                "write a sound as augmentation changes it",
+                "onsei.demo.listening:AugmentSound",
+                "onsei.demo.listening:augment",
+            ),
+        ),
+    ),
 )
 SINGLE = (
     Verb("inspect", "print all that a model folder holds", "onsei.hub.inspect:Inspect", "onsei.hub.inspect:inspect"),

@@ -24,17 +24,17 @@ class Sounding:
 
 
 def survey(folder: Path, purpose: str) -> tuple[tuple[Sounding, ...], tuple[str, ...]]:
-    """The usable sounds in ``folder`` and all folders below, by path, and why others are left out.
+    """The usable sounds in ``folder`` (or the one file that it is) and all folders below, and why others are left out.
 
     Headers are read, and of each file as much as it takes to hear something.
 
     Raises:
         DataError: no such folder, or nothing usable in it. Begins with ``purpose``, such as ``noise_dir``.
     """
-    if not folder.is_dir():
-        found = "a file" if folder.exists() else "no such folder"
-        raise DataError(f"{purpose} {folder}: {found}", "give a folder of sound files")
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in io.SUFFIXES and p.is_file())
+    if not folder.exists():
+        raise DataError(f"{purpose} {folder}: no such folder", "give a folder of sound files")
+    found = sorted(folder.rglob("*")) if folder.is_dir() else [folder]
+    paths = [path for path in found if path == folder or (path.suffix.lower() in io.SUFFIXES and path.is_file())]
     usable, faults = [], []
     for path in paths:
         try:
