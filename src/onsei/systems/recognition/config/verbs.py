@@ -49,8 +49,8 @@ class Prepare:
     url: str = ""
     """Address to download from in place of the corpus' own: of the archive; of the folder that has LibriSpeech's
     archives; of the page that lists VoxForge's."""
-    release: Literal["1", "2", "3"] = "2"
-    """Release of TED-LIUM to download."""
+    release: Literal["", "1", "2", "3"] = ""
+    """Release of TED-LIUM to download; 2 if not given."""
     subsets: Annotated[str, flag("--files-to-use", "--files-to-process")] = ""
     """Comma-separated parts to take, by default all: subsets of LibriSpeech (`train-clean-100,dev-clean`), of TED-LIUM
     (`train,dev`), lists of Common Voice (`validated.tsv,dev.tsv,test.tsv`)."""
