@@ -180,6 +180,8 @@ def test_faults_are_counted_listed_and_passed_over(capsys, tmp_path, kind):
     assert all(len(fault) == 3 and all(fault) for fault in listed)
     assert f"left out: {len(listed)} unreadable (" in answer.out
     assert answer.out.count("left out: ") <= 21
+    assert not answer.err.strip("\n")
+    assert "\n\n" not in answer.out + answer.err
 
 
 def test_nothing_usable_is_an_error_with_the_reasons(capsys, tmp_path):
