@@ -41,6 +41,7 @@ TOOLS = (
         ),
     ),
     Group(
+<<<<<<< HEAD
         "audio",
         "sounds: hear what augmentation does to them",
         (
@@ -50,6 +51,19 @@ TOOLS = (
                 "onsei.demo.listening:AugmentSound",
                 "onsei.demo.listening:augment",
             ),
+=======
+        "plot",
+        "pictures of sounds: png, svg, or a page that plays them",
+        tuple(
+            Verb(name, summary, f"onsei.plots.tools:{name.capitalize()}", f"onsei.plots.tools:{run}")
+            for name, run, summary in (
+                ("waveform", "waveform", "amplitude over time"),
+                ("spectrum", "spectrum", "level over frequency, at the beginning"),
+                ("spectrogram", "spectrogram", "level over time and frequency"),
+                ("mel", "mel", "level over time and mel band"),
+                ("all", "all_four", "all four in one picture or page"),
+            )
+>>>>>>> bd68b9e (onsei plot: waveform, spectrum, spectrogram and mel as png, svg or a page that plays the sound)
         ),
     ),
 )
