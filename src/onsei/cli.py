@@ -41,7 +41,6 @@ TOOLS = (
         ),
     ),
     Group(
-<<<<<<< HEAD
         "audio",
         "sounds: hear what augmentation does to them",
         (
@@ -51,7 +50,9 @@ TOOLS = (
                 "onsei.demo.listening:AugmentSound",
                 "onsei.demo.listening:augment",
             ),
-=======
+        ),
+    ),
+    Group(
         "plot",
         "pictures of sounds: png, svg, or a page that plays them",
         tuple(
@@ -63,7 +64,6 @@ TOOLS = (
                 ("mel", "mel", "level over time and mel band"),
                 ("all", "all_four", "all four in one picture or page"),
             )
->>>>>>> bd68b9e (onsei plot: waveform, spectrum, spectrogram and mel as png, svg or a page that plays the sound)
         ),
     ),
 )

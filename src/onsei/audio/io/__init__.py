@@ -17,11 +17,7 @@ from onsei.audio.samples import Samples, as_samples, check_finite
 from onsei.errors import AudioError
 from onsei.paths import written_aside
 
-<<<<<<< HEAD
-__all__ = ["MAX_SECONDS", "SUFFIXES", "AudioInfo", "info", "load", "save"]
-=======
-__all__ = ["MAX_SECONDS", "AudioInfo", "blocks", "encode", "info", "load", "save"]
->>>>>>> bd68b9e (onsei plot: waveform, spectrum, spectrogram and mel as png, svg or a page that plays the sound)
+__all__ = ["MAX_SECONDS", "SUFFIXES", "AudioInfo", "blocks", "encode", "info", "load", "save"]
 
 MAX_SECONDS = 3600.0
 """The longest piece that ``load`` reads unless told otherwise: an hour at 16 kHz is 230 MB."""
