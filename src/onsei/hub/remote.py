@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,14 @@ _SKIPPED_FILES = ("checkpoints/*", "*/checkpoints/*")
 _PARTS = re.compile(r"[A-Za-z0-9]([\w.-]*[\w])?", re.ASCII)
 
 
-def fetch(repo_id: str, *, revision: str | None = None, token: str | None = None, endpoint: str | None = None) -> Path:
+def fetch(
+    repo_id: str,
+    *,
+    revision: str | None = None,
+    token: str | None = None,
+    endpoint: str | None = None,
+    further: Sequence[str] = (),
+) -> Path:
     """Folder with the files of a Hub repository, downloaded now or earlier.
 
     Args:
@@ -27,6 +34,7 @@ def fetch(repo_id: str, *, revision: str | None = None, token: str | None = None
         revision: branch, tag or commit; the main branch when None.
         token: a Hub token; see ``TOKEN_VARIABLES`` for the others' places.
         endpoint: address of the Hub; ``HF_ENDPOINT`` or the public one when None.
+        further: patterns of files to fetch beside ``SAFE_FILES``, for a caller that knows how to read them safely.
 
     Raises:
         ModelError: the name is none, the repository is missing, private or gated, or the Hub cannot be reached and
@@ -41,7 +49,7 @@ def fetch(repo_id: str, *, revision: str | None = None, token: str | None = None
             revision=revision,
             token=token or token_from_environment(),
             endpoint=endpoint,
-            allow_patterns=list(SAFE_FILES),
+            allow_patterns=[*SAFE_FILES, *further],
             ignore_patterns=list(_SKIPPED_FILES),
             library_name="onsei",
             library_version=__version__,

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -23,12 +23,16 @@ from onsei.errors import AudioError, ConfigError, ModelError
 from onsei.hub import store
 from onsei.nn.device import pick_device, pick_dtype
 from onsei.paths import write_text
+from onsei.systems.recognition import network
 from onsei.systems.recognition.config import Features, Model, Request, Span, Transcribe, Transcript
 from onsei.systems.recognition.data import FrontEnd
 from onsei.systems.recognition.labels import opened
-from onsei.systems.recognition.model import STRIDE, DeepSpeech2
+from onsei.systems.recognition.model import DeepSpeech2
 from onsei.systems.recognition.transcripts import joined, mean, subtitles, words_of
 from onsei.text.alphabet import Alphabet
+
+if TYPE_CHECKING:
+    from onsei.systems.recognition.encoder import EncoderCTC
 
 CHUNK = 30.0
 """Longest sound that the network hears at once, in seconds; longer ones are cut at their quietest places."""
@@ -52,7 +56,7 @@ class Transcriber:
 
     def __init__(
         self,
-        model: DeepSpeech2,
+        model: DeepSpeech2 | EncoderCTC,
         options: Model,
         features: Features,
         alphabet: Alphabet,
@@ -76,9 +80,7 @@ class Transcriber:
             raise ModelError(f"{folder}/onsei.json: config lacks {', '.join(missing)}", "copy the whole folder again")
         features = from_dict(Features, saved.config["features"], source=f"{folder}/onsei.json")
         alphabet = opened(saved)
-        options = from_dict(Model, saved.config["model"], source=f"{folder}/onsei.json")
-        model = DeepSpeech2(options, features.bins, len(alphabet.labels))
-        saved.fill(model)
+        model, options = network.opened(saved, features, len(alphabet.labels))
         return cls(model, options, features, alphabet, pick_device(device), pick_dtype(dtype))
 
     def __call__(self, request: Request) -> Transcript:
@@ -175,7 +177,7 @@ class Transcriber:
         return joined(parts, " " if self.alphabet.spaced else "")
 
     def _transcript(self, path: LabelPath, start: float, duration: float) -> Transcript:
-        frame = STRIDE * self.features.window_stride
+        frame = self.model.frames.stride * self.features.period
         characters = tuple(
             Span(
                 self.alphabet.shown(label),

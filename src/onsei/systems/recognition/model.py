@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from onsei.errors import ConfigError
 from onsei.nn.conv import MaskedConv
+from onsei.nn.frames import Frames
 from onsei.nn.rnn import BatchRNN, DroppedLinear, FrameWise, Lookahead, like, pack, unpack
 from onsei.systems.recognition.config import Model
 
@@ -30,6 +31,9 @@ class DeepSpeech2(nn.Module):
         bins: frequency bins of the input, D.
         labels: number of output labels with the blank, V.
     """
+
+    frames = Frames(((11, STRIDE, 5),))
+    """How feature frames become output frames."""
 
     def __init__(self, options: Model, bins: int, labels: int) -> None:
         super().__init__()

@@ -23,18 +23,20 @@ from onsei.errors import DataError, RunError
 from onsei.hub import store
 from onsei.metrics.normalize import Normalizer, normalizer
 from onsei.metrics.wer import char_errors, word_errors
-from onsei.systems.recognition.config import Features, Train
+from onsei.systems.recognition import network
+from onsei.systems.recognition.config import Encoder, Features, Train
 from onsei.systems.recognition.config import Optimizer as OptimizerOptions
 from onsei.systems.recognition.data import Batch, Preparation, accept, cache_for, source, survey
 from onsei.systems.recognition.labels import chosen, kept, settled
-from onsei.systems.recognition.model import DeepSpeech2
+from onsei.systems.recognition.network import planned
 from onsei.text import pieces
 from onsei.text.alphabet import Alphabet
 from onsei.training.engine import Engine, Summary
 from onsei.training.learner import Clock, Update
 from onsei.training.resume import choose_start
+from onsei.units.encoder import SpeechEncoder
 
-SAVED = ("features", "model", "case", "units", "script")
+SAVED = ("features", "model", "encoder", "case", "units", "script")
 """What of the options a model is saved with."""
 
 
@@ -46,13 +48,20 @@ class CTCLearner:
         alphabet: what the V labels stand for.
         options: the optimizer.
         scoring: what counts as the same text in WER and CER; the one that fits the alphabet by default.
+        encoder: how a pretrained encoder is trained.
     """
 
     def __init__(
-        self, model: nn.Module, alphabet: Alphabet, options: OptimizerOptions, scoring: Normalizer | None = None
+        self,
+        model: nn.Module,
+        alphabet: Alphabet,
+        options: OptimizerOptions,
+        scoring: Normalizer | None = None,
+        encoder: Encoder | None = None,
     ) -> None:
         self.modules = {"model": model}
-        self.optimizers = {"model": optimizer(model, options)}
+        self.encoder = encoder or Encoder()
+        self.optimizers = {"model": optimizer(model, options, self.encoder)}
         self.alphabet = alphabet
         self.scoring = scoring or normalizer("auto", alphabet.labels[1:])
         self.heard = 0
@@ -75,6 +84,8 @@ class CTCLearner:
 
         One that augmentation made too short for its labels counts nothing, and is counted.
         """
+        if isinstance(self.modules["model"], SpeechEncoder):
+            self.modules["model"].frozen = clock.step < self.encoder.freeze_steps
         logits, lengths = self.modules["model"](batch.features, batch.lengths)
         loss = _ctc(logits, lengths, batch) / batch.size
         update("model", loss)
@@ -122,14 +133,13 @@ def _ctc(logits: Tensor, lengths: Tensor, batch: Batch) -> Tensor:
     return ctc_loss(scores, batch.labels, lengths, batch.label_lengths, reduction="sum", zero_infinity=True)
 
 
-def optimizer(model: nn.Module, options: OptimizerOptions) -> Optimizer:
-    """The optimizer that the options describe."""
+def optimizer(model: nn.Module, options: OptimizerOptions, encoder: Encoder) -> Optimizer:
+    """The optimizer that the options describe, for the parameters that are trained."""
     rate, decay = options.learning_rate, options.weight_decay
+    parameters = network.groups(model, rate, encoder)
     if options.optimizer == "adamw":
-        return AdamW(model.parameters(), lr=rate, weight_decay=decay)
-    return SGD(
-        model.parameters(), lr=rate, momentum=options.momentum, nesterov=options.momentum > 0, weight_decay=decay
-    )
+        return AdamW(parameters, lr=rate, weight_decay=decay)
+    return SGD(parameters, lr=rate, momentum=options.momentum, nesterov=options.momentum > 0, weight_decay=decay)
 
 
 def train(options: Train) -> Summary:
@@ -140,6 +150,8 @@ def train(options: Train) -> Summary:
     """
     if not options.training.continue_from:
         choose_start("", options.output_dir)  # an occupied folder is refused before the long work
+    plan = planned(options)
+    options = plan.options
     manifest = Manifest.open(options.train_manifest)
     alphabet, rare = chosen(options, manifest)
     options = settled(options, alphabet)
@@ -147,18 +159,19 @@ def train(options: Train) -> Summary:
     validation = Manifest.open(options.val_manifest) if options.val_manifest else None
     for name, opened in (("train", manifest), ("val", validation)):
         if opened is not None:
-            found = survey(opened.readable(), alphabet, options.features)
+            found = survey(opened.readable(), alphabet, options.features, plan.frames)
             accept(f"--{name}-manifest", opened, found, options.data, rare)
     alphabet = engine.processes.from_first(lambda: kept(options, alphabet))
     features = replace(options.features, bins=feature_bins(options.features, manifest))
     options = replace(options, features=features)
     torch.manual_seed(options.training.seed)
-    model = DeepSpeech2(options.model, features.bins, len(alphabet.labels))
+    model = plan.build(features.bins, alphabet)
     scoring = normalizer(options.normalizer, alphabet.labels[1:])
-    learner = CTCLearner(model, alphabet, options.optimization, scoring)
+    learner = CTCLearner(model, alphabet, options.optimization, scoring, options.encoder)
     seed = options.training.seed
-    training = Preparation(alphabet, features, options.augment, cache_for(features, options.data, options.augment))
-    checking = Preparation(alphabet, features, None, cache_for(features, options.data, None))
+    caches = [cache_for(features, options.data, augment) for augment in (options.augment, None)]
+    training = Preparation(alphabet, features, options.augment, caches[0], plan.frames)
+    checking = Preparation(alphabet, features, None, caches[1], plan.frames)
 
     def finish(folder: Path, history: Mapping[str, Any]) -> None:
         if not learner.heard and history["quarantined"] >= len(manifest):
@@ -186,8 +199,13 @@ def save(folder: Path, options: Train, model: nn.Module, alphabet: Alphabet, his
         weights=model.state_dict(),
         labels=alphabet.labels,
         history=history,
-        files={} if alphabet.pieces is None else {pieces.FILE: alphabet.pieces.model},
+        files={**network.files(model, alphabet, options.features), **beside(alphabet)},
     )
+
+
+def beside(alphabet: Alphabet) -> dict[str, bytes]:
+    """Files of the alphabet beside the weights."""
+    return {} if alphabet.pieces is None else {pieces.FILE: alphabet.pieces.model}
 
 
 def feature_bins(features: Features, manifest: Manifest) -> int:
@@ -196,6 +214,8 @@ def feature_bins(features: Features, manifest: Manifest) -> int:
         return round(features.sample_rate * features.window_size) // 2 + 1
     if features.kind == "mel":
         return features.n_mels
+    if features.kind == "wave":
+        return 1
     if features.bins:
         return features.bins
     first = next((row.features for row in manifest.readable() if row.features is not None), None)

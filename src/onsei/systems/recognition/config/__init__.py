@@ -3,6 +3,7 @@
 from onsei.systems.recognition.config.answer import Request, Span, Transcript
 from onsei.systems.recognition.config.augment import Augment
 from onsei.systems.recognition.config.benchmark import Benchmark
+from onsei.systems.recognition.config.encoder import Encoder
 from onsei.systems.recognition.config.exchange import Export, Import
 from onsei.systems.recognition.config.features import Features
 from onsei.systems.recognition.config.network import Model
@@ -14,6 +15,7 @@ __all__ = [
     "Benchmark",
     "Compare",
     "Data",
+    "Encoder",
     "Evaluate",
     "Export",
     "Features",

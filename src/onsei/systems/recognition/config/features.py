@@ -11,8 +11,9 @@ from onsei.config import NonNegativeInt, Positive, PositiveInt, options
 class Features:
     """What the network sees of a sound."""
 
-    kind: Literal["spectrogram", "mel", "precomputed"] = "spectrogram"
-    """Log spectrogram (DeepSpeech2), log-mel spectrogram, or arrays that the manifest's `features` name."""
+    kind: Literal["spectrogram", "mel", "precomputed", "wave"] = "spectrogram"
+    """Log spectrogram (DeepSpeech2), log-mel spectrogram, arrays that the manifest's `features` name, or the samples
+    themselves, for a pretrained encoder."""
     sample_rate: PositiveInt = 16000
     """Sampling rate that every file is brought to, in Hz."""
     window_size: Positive = 0.02
@@ -27,3 +28,10 @@ class Features:
     """Power added to every mel band of a sound brought to one loudness: fainter noise does not show."""
     bins: NonNegativeInt = 0
     """Rows of precomputed features; 0 reads them off the first row of the manifest."""
+    standardize: bool = True
+    """With wave: bring each sound to mean 0 and deviation 1; training takes it from the encoder's preprocessor."""
+
+    @property
+    def period(self) -> float:
+        """Seconds from one frame to the next."""
+        return 1 / self.sample_rate if self.kind == "wave" else self.window_stride

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from onsei.config import Fraction, NonNegative, NonNegativeInt, Positive, PositiveInt, flag, options
 from onsei.former import Former
 from onsei.systems.recognition.config.augment import Augment
+from onsei.systems.recognition.config.encoder import Encoder
 from onsei.systems.recognition.config.features import Features
 from onsei.systems.recognition.config.network import Model
 from onsei.training.options import Training
@@ -89,6 +90,8 @@ class Train:
     """What the network sees."""
     model: Model = Model()
     """The network."""
+    encoder: Encoder = Encoder()
+    """The pretrained encoder in its place, with features of kind wave."""
     augment: Augment = Augment()
     """Random changes of the training sounds."""
     data: Data = Data()

@@ -27,10 +27,11 @@ from onsei.data.row import Row
 from onsei.data.sampler import BucketSampler
 from onsei.decoding.ctc import required_frames
 from onsei.errors import ConfigError, DataError
+from onsei.nn.frames import Frames
 from onsei.systems.recognition.config import Augment, Data, Features
 from onsei.systems.recognition.data.augmentation import Changes, changed_by
 from onsei.systems.recognition.data.front import FrontEnd
-from onsei.systems.recognition.model import output_frames
+from onsei.systems.recognition.model import DeepSpeech2
 from onsei.text.alphabet import Alphabet
 
 
@@ -89,6 +90,8 @@ class Preparation:
     augment: Augment | None = None
     """None for validation and tests."""
     cache: FeatureCache | None = None
+    frames: Frames = DeepSpeech2.frames
+    """Output frames of the network, which decide whether the labels fit."""
     changes: Changes | None = field(init=False, repr=False, compare=False)
     """What ``augment`` asks for; made here, so that a fault in it is found before training starts."""
 
@@ -113,19 +116,25 @@ class Preparation:
         features = torch.from_numpy(np.array(self._features(row, draw, labels)))  # a copy: the cache maps files
         if self.changes is not None:
             features = self.changes.features(features, draw)
-        seconds = row.duration or features.shape[-1] * self.features.window_stride
+        seconds = row.duration or features.shape[-1] * self.features.period
         return Item(row.id, features, labels, text, seconds, row.speaker or "")
 
     def _features(self, row: Row, draw: Draw, labels: list[int]) -> NDArray[np.float32]:
         if self.changes is None or not self.changes.of_sound:
             features = self._unchanged(row)
-            _check_fit(row, labels, features.shape[-1])
+            self._check_fit(row, labels, features.shape[-1])
             return features
         # The sound as it is decides whether the row can be learned: where a draw of the speed makes it too short, its
         # loss counts nothing in that epoch.
         sound, rate = self._sound(row), self.features.sample_rate
-        _check_fit(row, labels, self._front.frames(len(sound) / rate))
+        self._check_fit(row, labels, self._front.frames(len(sound) / rate))
         return self._front(self.changes.sound(sound, draw))
+
+    def _check_fit(self, row: Row, labels: list[int], frames: int) -> None:
+        needed, found = required_frames(labels), self.frames.count(frames)
+        if needed > found:
+            mend = "check duration and text"
+            raise DataError(f"{row.id}: {len(labels)} labels need {needed} frames, the sound has {found}", mend)
 
     def _unchanged(self, row: Row) -> NDArray[np.float32]:
         if row.features is not None or self.features.kind == "precomputed":
@@ -151,13 +160,6 @@ class Preparation:
         mean, std = x.mean(1, keepdims=True), x.std(1, keepdims=True)
         scaled: NDArray[np.float32] = (x - mean) / (std + np.float32(1e-5))
         return scaled
-
-
-def _check_fit(row: Row, labels: list[int], frames: int) -> None:
-    needed, found = required_frames(labels), output_frames(frames)
-    if needed > found:
-        mend = "check duration and text"
-        raise DataError(f"{row.id}: {len(labels)} labels need {needed} frames, the sound has {found}", mend)
 
 
 def collate(items: Sequence[Item], faults: Sequence[Fault]) -> Batch:

@@ -43,6 +43,8 @@ class FrontEnd:
 
     def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Features of samples, shape (T',), at the options' sampling rate: shape (D, T)."""
+        if self.options.kind == "wave":
+            return _standardized(samples) if self.options.standardize else samples[None]
         with torch.no_grad():
             sound = torch.from_numpy(samples)
             if self.options.kind == "mel":
@@ -54,7 +56,9 @@ class FrontEnd:
         return features
 
     def frames(self, seconds: float) -> int:
-        """Frames of a sound of ``seconds``."""
+        """Frames of a sound of ``seconds``; of samples, their number."""
+        if self.options.kind == "wave":
+            return int(seconds * self.options.sample_rate)
         return (
             int(seconds * self.options.sample_rate) // round(self.options.sample_rate * self.options.window_stride) + 1
         )
@@ -63,3 +67,9 @@ class FrontEnd:
 def normalized(x: Tensor) -> Tensor:
     """x, (D, T), with mean 0 and standard deviation 1 over the whole utterance."""
     return (x - x.mean()) / (x.std() + 1e-5)
+
+
+def _standardized(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Samples, (T,), with mean 0 and deviation 1 as transformers makes them for wav2vec 2.0: (1, T)."""
+    scaled: NDArray[np.float32] = (samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)
+    return scaled[None]

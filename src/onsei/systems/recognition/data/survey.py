@@ -11,9 +11,10 @@ from onsei.data.manifest import Manifest
 from onsei.data.row import Row
 from onsei.decoding.ctc import required_frames
 from onsei.errors import ConfigError, DataError
+from onsei.nn.frames import Frames
 from onsei.systems.recognition.config import Data, Features
 from onsei.systems.recognition.data.front import FrontEnd
-from onsei.systems.recognition.model import output_frames
+from onsei.systems.recognition.model import DeepSpeech2
 from onsei.text.alphabet import Alphabet
 
 
@@ -29,7 +30,7 @@ class Survey:
     """Ids of utterances whose labels do not fit into their frames."""
 
 
-def survey(rows: Iterable[Row], alphabet: Alphabet, features: Features) -> Survey:
+def survey(rows: Iterable[Row], alphabet: Alphabet, features: Features, frames: Frames = DeepSpeech2.frames) -> Survey:
     """Read every row once: transcripts, characters outside the alphabet, labels that do not fit."""
     front = FrontEnd(features)
     unknown: Counter[str] = Counter()
@@ -40,8 +41,8 @@ def survey(rows: Iterable[Row], alphabet: Alphabet, features: Features) -> Surve
             without_text.append(row.id)
             continue
         unknown.update(alphabet.unknown([row.text]))
-        frames = output_frames(front.frames(row.duration or 0.0))
-        if row.duration and required_frames(alphabet.encode(row.text)) > frames:
+        found = frames.count(front.frames(row.duration or 0.0))
+        if row.duration and required_frames(alphabet.encode(row.text)) > found:
             too_long.append(row.id)
     return Survey(count, seconds / 3600, tuple(without_text), unknown, tuple(too_long))
 

@@ -1,0 +1,1 @@
+"""Self-supervised speech encoders, and later the units that are read off them."""
