@@ -20,6 +20,8 @@ from onsei.nn.frames import Frames
 FAMILIES = ("wav2vec2", "hubert", "wavlm", "data2vec-audio", "unispeech", "unispeech-sat")
 """Kinds of encoder (``model_type`` of ``config.json``) that are read: convolutions over samples, then a transformer."""
 CONFIG, PREPROCESSOR, VOCABULARY = "config.json", "preprocessor_config.json", "vocab.json"
+DELIMITER = "|"
+"""How a space between words is written in ``vocab.json``; transformers' tokenizer opens no folder with another one."""
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 _PICKLED = ("pytorch_model*.bin",)
 
@@ -165,18 +167,15 @@ def read_head(source: Source) -> Head | None:
     told = _json(settings) if settings.is_file() else {}
     names = {number: token for token, number in vocabulary.items()}
     blank = names.get(source.config.pad_token_id, "<pad>")
-    delimiter = told.get("word_delimiter_token") or "|"
+    delimiter = told.get("word_delimiter_token") or DELIMITER
     return Head(vocabulary, blank, str(delimiter), tensors["lm_head.weight"], tensors["lm_head.bias"])
 
 
-def ctc_files(
-    body: Any, tokens: Sequence[str], delimiter: str | None, *, sample_rate: int, standardize: bool
-) -> dict[str, str]:
+def ctc_files(body: Any, tokens: Sequence[str], *, sample_rate: int, standardize: bool) -> dict[str, str]:
     """What lies beside the weights so that transformers opens the folder: ``AutoModelForCTC``, the pipeline.
 
     Args:
-        tokens: what its tokenizer joins to text, by label; the blank first.
-        delimiter: the token that stands for a space; None where the tokens hold their own spaces.
+        tokens: what its tokenizer joins to text, by label, with ``DELIMITER`` for a space; the blank first.
     """
     config = changed(body.config, vocab_size=len(tokens), pad_token_id=0, bos_token_id=None, eos_token_id=None)
     config.bos_token_id = config.eos_token_id = None
@@ -187,7 +186,7 @@ def ctc_files(
         "unk_token": "<unk>",
         "bos_token": None,
         "eos_token": None,
-        "word_delimiter_token": delimiter or "<space>",
+        "word_delimiter_token": DELIMITER,
         "do_lower_case": False,
         "clean_up_tokenization_spaces": False,
     }
@@ -215,13 +214,13 @@ def _quiet() -> Iterator[None]:
 
     level, bars = said.get_verbosity(), said.is_progress_bar_enabled()
     said.set_verbosity(logging.CRITICAL)
-    said.disable_progress_bar()
+    said.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         said.set_verbosity(level)
         if bars:
-            said.enable_progress_bar()
+            said.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _class(config: Any) -> Any:

@@ -17,6 +17,8 @@ from onsei.text.pieces import SPACE
 from onsei.units import ssl
 from onsei.units.encoder import SpeechEncoder
 
+_BARS = ("¦", "❘", "│")
+
 
 class EncoderCTC(SpeechEncoder):
     """An encoder, dropout, one linear layer; parameters are named as in transformers' ``…ForCTC``.
@@ -108,18 +110,17 @@ def opened(texts: Any, labels: int) -> EncoderCTC:
 
 def files(network: EncoderCTC, alphabet: Alphabet, features: Features) -> Mapping[str, str]:
     """What lies beside the weights so that transformers opens the folder too."""
-    tokens, delimiter = _tokens(alphabet)
-    return ssl.ctc_files(
-        network.body, tokens, delimiter, sample_rate=features.sample_rate, standardize=features.standardize
-    )
+    tokens = _tokens(alphabet)
+    return ssl.ctc_files(network.body, tokens, sample_rate=features.sample_rate, standardize=features.standardize)
 
 
-def _tokens(alphabet: Alphabet) -> tuple[list[str], str | None]:
-    """Labels as a tokenizer joins them to text, and the one that is a space."""
+def _tokens(alphabet: Alphabet) -> list[str]:
+    """Labels as a tokenizer joins them to text, in which ``|`` is a space; a bar of the text is another one there."""
     blank, *rest = alphabet.labels
+    bar = next(mark for mark in _BARS if mark not in rest)
+    shown = [bar if label == ssl.DELIMITER else label for label in rest]
     if alphabet.units == "words":
-        return [blank, *(f" {word}" for word in rest)], None
+        return [blank, *(f" {word}" for word in shown)]
     if alphabet.pieces is not None:
-        return [blank, *(piece.replace(SPACE, " ") for piece in rest)], None
-    delimiter = next(mark for mark in ("|", "<space>") if mark not in rest)
-    return [blank, *(delimiter if label == " " else label for label in rest)], delimiter
+        return [blank, *(piece.replace(SPACE, " ") for piece in shown)]
+    return [blank, *(ssl.DELIMITER if label == " " else label for label in shown)]

@@ -18,8 +18,9 @@ if TYPE_CHECKING:  # transformers is imported only where an encoder is asked for
     from onsei.systems.recognition.encoder import EncoderCTC
     from onsei.units.ssl import Source
 
-_SPECTRA = ("tempo", "warp", "slope", "tilt", "freq_masks", "time_masks")
-"""Changes that work on spectrograms."""
+_SPECTRA = ("spec_augment", "warp", "slope", "tilt", "time_warp", "freq_masks", "time_masks")
+"""Changes that work on spectrograms; those of tempo do unless told otherwise."""
+_TEMPO = ("tempo", "speed_volume_perturb")
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ def _encoder(saved: ModelFolder, labels: int) -> EncoderCTC:
 
 
 def _check_augment(augment: Augment) -> None:
-    wrong = [name for name in _SPECTRA if getattr(augment, name, 0)]
+    names = _SPECTRA if getattr(augment, "tempo_method", "") == "samples" else (*_SPECTRA, *_TEMPO)
+    wrong = [name for name in names if getattr(augment, name, 0)]
     if wrong:
         raise ConfigError(
             f"augment.{', augment.'.join(wrong)}: change spectrograms, but features.kind is wave",

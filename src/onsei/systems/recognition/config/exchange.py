@@ -10,10 +10,11 @@ from onsei.config import Positional, options, shown_as
 
 @options
 class Import:
-    """Make a model folder of a checkpoint of deepspeech.pytorch. No code in the file is run."""
+    """Make a model folder of a checkpoint of deepspeech.pytorch, or of a folder of transformers with a CTC head. None of
+    their code is run."""
 
     checkpoint: Annotated[Positional[Path], shown_as("CHECKPOINT")]
-    """A `.pth`, `.pth.tar` or `.ckpt` file of either generation."""
+    """A `.pth`, `.pth.tar` or `.ckpt` file of either generation, or a folder with `config.json` and `vocab.json`."""
     output_dir: Path
     """Folder of the model."""
     labels_path: Path | None = None

@@ -25,6 +25,9 @@ def bring(options: Import) -> None:
         raise ConfigError(f"{folder}: holds a model already", "give --force to replace it, or name another folder")
     if (folder / "checkpoints").exists():
         raise ConfigError(f"{folder}: holds a training run", "name another --output-dir")
+    if (options.checkpoint / "config.json").is_file():
+        _adopted(options)
+        return
     labels = Alphabet.read(options.labels_path).labels if options.labels_path is not None else None
     found = understand(checkpoints.read(options.checkpoint), options.checkpoint, labels)
     with torch.device("meta"):  # no memory of its own: the weights stay those that are mapped from the file
@@ -40,6 +43,15 @@ def bring(options: Import) -> None:
     )
     save(folder, resolved, model, found.alphabet, found.history)
     print(report(found, options))
+
+
+def _adopted(options: Import) -> None:
+    """Bring in a folder of transformers that was fine-tuned with CTC."""
+    from onsei.systems.recognition.adoption import adopt  # transformers takes seconds to import
+
+    alphabet = adopt(options.checkpoint, options.output_dir)
+    print(f"{options.checkpoint}: encoder with {len(alphabet.labels)} labels, case {alphabet.case}")
+    print(f"wrote {options.output_dir}; next: onsei recognition evaluate {options.output_dir} --test-manifest FILE")
 
 
 def report(found: Checkpoint, options: Import) -> str:
