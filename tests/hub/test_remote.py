@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from huggingface_hub import constants
 
 from onsei.errors import ModelError
 from onsei.hub import remote, store
+from onsei.units import ssl
 from tests.hub.hub_server import serving
 
 
@@ -122,3 +124,17 @@ def test_the_environment_alone_is_enough(hub, tmp_path):
     )
     assert done.stdout.strip() == "recognition"
     assert "ModelError: model 'user/private'" in done.stderr
+
+
+def test_an_encoder_is_fetched_by_name_and_a_pickle_only_where_there_is_nothing_else(hub, monkeypatch):
+    monkeypatch.setattr(remote, "fetch", partial(remote.fetch, endpoint=hub.url))
+    hub.files = {"config.json": b"{}", "model.safetensors": b"x", "pytorch_model.bin": b"y"}
+    assert not (ssl.locate("user/model") / "pytorch_model.bin").exists()
+
+
+def test_a_pickled_encoder_is_fetched_where_it_is_all_there_is(hub, monkeypatch):
+    monkeypatch.setattr(remote, "fetch", partial(remote.fetch, endpoint=hub.url))
+    hub.files = {"config.json": b"{}", "pytorch_model.bin": b"y", "run.py": b"z"}
+    folder = ssl.locate("user/model")
+    assert (folder / "pytorch_model.bin").read_bytes() == b"y"
+    assert not (folder / "run.py").exists()

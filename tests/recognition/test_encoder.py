@@ -238,6 +238,12 @@ def test_faults_are_told_before_the_long_work(capsys, recipe, encoder, said, tmp
     assert not (tmp_path / "run").exists()
 
 
+def test_export_names_the_tools_that_write_encoders(capsys, learned, tmp_path):
+    pytest.importorskip("onnx")
+    answer = command(capsys, "export", learned[0], "--output", tmp_path / "m.onnx")
+    assert_refused(answer, "pretrained encoder", "optimum")
+
+
 def test_a_clip_shorter_than_one_window_is_heard(learned):
     ours = onsei.load(learned[0], device="cpu")
     assert len(ours.hear([np.zeros(7, np.float32), sound_of(ours)])) == 2

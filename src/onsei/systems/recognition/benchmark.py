@@ -260,6 +260,8 @@ def _teller(silent: bool) -> Callable[[str], None]:
 
 def _bins(options: Benchmark) -> int:
     features = options.features
+    if features.kind == "wave":
+        raise ConfigError("features.kind wave: the benchmark trains DeepSpeech2 only", "choose another kind")
     if features.kind == "spectrogram":
         return round(features.sample_rate * features.window_size) // 2 + 1
     bins = features.n_mels if features.kind == "mel" else features.bins

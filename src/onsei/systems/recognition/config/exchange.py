@@ -10,8 +10,10 @@ from onsei.config import Positional, options, shown_as
 
 @options
 class Import:
-    """Make a model folder of a checkpoint of deepspeech.pytorch, or of a folder of transformers with a CTC head. None of
-    their code is run."""
+    """Make a model folder of a checkpoint of deepspeech.pytorch, or of a folder of transformers with a CTC head.
+
+    None of their code is run.
+    """
 
     checkpoint: Annotated[Positional[Path], shown_as("CHECKPOINT")]
     """A `.pth`, `.pth.tar` or `.ckpt` file of either generation, or a folder with `config.json` and `vocab.json`."""

@@ -21,7 +21,7 @@ from onsei.systems.recognition.config import Export
 from onsei.systems.recognition.data.front import FrontEnd
 from onsei.systems.recognition.exchange.graph import Network, Recognizer
 from onsei.systems.recognition.inference import Transcriber
-from onsei.systems.recognition.model import STRIDE
+from onsei.systems.recognition.model import STRIDE, DeepSpeech2
 
 _OPSET = 17
 _FAR = 1e-3
@@ -38,6 +38,11 @@ def export(options: Export) -> None:
         raise MissingExtraError("onnx", "onnx", "export to ONNX")
     refuse_existing([options.output], options.force)
     runner = Transcriber.load(options.model, "cpu")
+    if not isinstance(runner.model, DeepSpeech2):
+        raise ConfigError(
+            f"{options.model}: a pretrained encoder; export writes DeepSpeech2 only",
+            "its folder is one of transformers too: tools that export those (optimum) take it",
+        )
     if options.input == "sound" and runner.features.kind == "precomputed":
         raise ConfigError("this model hears no sound but precomputed features", "export with --input features")
     example, names = _example(runner, options.input, [1.3, 0.9])
