@@ -43,7 +43,7 @@ def learned(made, tmp_path_factory):
         features=Features(kind="wave", sample_rate=RATE),
         encoder=Encoder(pretrained=str(folder / "shape"), from_scratch=True, freeze_front=False),
         optimization=Optimizer(optimizer="adamw", learning_rate=3e-3),
-        training=replace(made.train.training, epochs=3, warmup_steps=20, estimate_memory=False),
+        training=replace(made.train.training, epochs=5, warmup_steps=20, estimate_memory=False),
     )
     return options.output_dir, train_model(options), options
 
