@@ -54,7 +54,7 @@ class EncoderCTC(SpeechEncoder):
 
 def built(source: ssl.Source, options: Encoder, alphabet: Alphabet) -> EncoderCTC:
     """The network that training starts from; says which labels of an older layer are taken over."""
-    drop = options.dropout
+    drop = options.hidden_dropout
     config = ssl.changed(
         source.config,
         hidden_dropout=drop,

@@ -23,7 +23,7 @@ class Encoder:
     """Learning rate of the layer of labels, as a multiple of the encoder's."""
     gradient_checkpointing: bool = False
     """Compute activations again in the backward pass: less memory, more time."""
-    dropout: Fraction | None = None
+    hidden_dropout: Fraction | None = None
     """Dropout in attention, between layers and before the labels; as pretrained by default."""
     layerdrop: Fraction | None = None
     """Probability of leaving a layer out in a training step; as pretrained by default."""

@@ -157,7 +157,7 @@ def heard(
     progress: bool = False,
 ) -> Iterator[Utterance | Fault]:
     """Every utterance of ``manifest``, compared and counted in ``tally``, or why it could not be read."""
-    preparation = Preparation(runner.alphabet, runner.features)
+    preparation = Preparation(runner.alphabet, runner.features, frames=runner.model.frames)
     loader = source(manifest, preparation, batches or Data(), seed=0, training=False, workers=workers)
     stream = loader.batches(0)
     began = time.perf_counter()
