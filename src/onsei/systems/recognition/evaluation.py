@@ -85,7 +85,7 @@ def measure(
     runner: Transcriber, manifest: Manifest, batches: Data | None = None, *, workers: int = 0, progress: bool = False
 ) -> Evaluation:
     """Hear every utterance of ``manifest`` and compare it with its transcript."""
-    preparation = Preparation(runner.alphabet, runner.features)
+    preparation = Preparation(runner.alphabet, runner.features, stride=runner.options.time_stride)
     loader = source(manifest, preparation, batches or Data(), seed=0, training=False, workers=workers)
     began = time.perf_counter()
     utterances: list[Utterance] = []

@@ -24,9 +24,9 @@ from onsei.hub import store
 from onsei.nn.device import pick_device, pick_dtype
 from onsei.paths import write_text
 from onsei.systems.recognition.config import Features, Model, Request, Span, Transcribe, Transcript
-from onsei.systems.recognition.data import FrontEnd
+from onsei.systems.recognition.data import FrontEnd, network_bins
 from onsei.systems.recognition.labels import opened
-from onsei.systems.recognition.model import STRIDE, DeepSpeech2
+from onsei.systems.recognition.model import DeepSpeech2
 from onsei.systems.recognition.transcripts import joined, mean, subtitles, words_of
 from onsei.text.alphabet import Alphabet
 
@@ -77,7 +77,7 @@ class Transcriber:
         features = from_dict(Features, saved.config["features"], source=f"{folder}/onsei.json")
         alphabet = opened(saved)
         options = from_dict(Model, saved.config["model"], source=f"{folder}/onsei.json")
-        model = DeepSpeech2(options, features.bins, len(alphabet.labels))
+        model = DeepSpeech2(options, network_bins(features), len(alphabet.labels))
         saved.fill(model)
         return cls(model, options, features, alphabet, pick_device(device), pick_dtype(dtype))
 
@@ -175,7 +175,7 @@ class Transcriber:
         return joined(parts, " " if self.alphabet.spaced else "")
 
     def _transcript(self, path: LabelPath, start: float, duration: float) -> Transcript:
-        frame = STRIDE * self.features.window_stride
+        frame = self.options.time_stride * self.features.window_stride
         characters = tuple(
             Span(
                 self.alphabet.shown(label),

@@ -22,9 +22,10 @@ from onsei.decoding.ctc import greedy
 from onsei.errors import DataError, RunError
 from onsei.hub import store
 from onsei.metrics.wer import char_errors, word_errors
-from onsei.systems.recognition.config import Features, Train
+from onsei.systems.recognition.config import Augment, Features, Train
 from onsei.systems.recognition.config import Optimizer as OptimizerOptions
-from onsei.systems.recognition.data import Batch, Preparation, accept, cache_for, source, survey
+from onsei.systems.recognition.consistency import divergence, doubled, without_masks
+from onsei.systems.recognition.data import Batch, Preparation, accept, cache_for, network_bins, source, survey
 from onsei.systems.recognition.labels import chosen, kept, settled
 from onsei.systems.recognition.model import DeepSpeech2
 from onsei.text import pieces
@@ -44,22 +45,43 @@ class CTCLearner:
         model: maps (B, D, T) and lengths to logits (B, F, V) and lengths.
         alphabet: what the V labels stand for.
         options: the optimizer.
+        consistency: weight of the divergence between two masked copies of a batch (``consistency.py``); 0: one copy.
+        masks: what masks these copies.
     """
 
-    def __init__(self, model: nn.Module, alphabet: Alphabet, options: OptimizerOptions) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        alphabet: Alphabet,
+        options: OptimizerOptions,
+        consistency: float = 0.0,
+        masks: Augment | None = None,
+    ) -> None:
         self.modules = {"model": model}
         self.optimizers = {"model": optimizer(model, options)}
         self.alphabet = alphabet
+        self.consistency = consistency
+        self.masks = masks or Augment()
         self.heard = 0
         """Utterances that this process has learned from since it started."""
 
     def step(self, batch: Batch, clock: Clock, update: Update) -> Mapping[str, Tensor]:
         """One update from the loss of an utterance, averaged over the batch."""
+        self.heard += batch.size
+        if self.consistency:
+            return self._step_of_two(doubled(batch, self.masks, clock.seed), update)
         logits, lengths = self.modules["model"](batch.features, batch.lengths)
         loss = _ctc(logits, lengths, batch) / batch.size
         update("model", loss)
-        self.heard += batch.size
         return {"loss": loss.detach()}
+
+    def _step_of_two(self, batch: Batch, update: Update) -> Mapping[str, Tensor]:
+        """The same from two copies of a batch and what parts them."""
+        logits, lengths = self.modules["model"](batch.features, batch.lengths)
+        loss = _ctc(logits, lengths, batch) / batch.size
+        apart = divergence(log_softmax(logits.float(), -1), lengths) / (batch.size // 2)
+        update("model", loss + self.consistency * apart)
+        return {"loss": loss.detach(), "apart": apart.detach()}
 
     def check(self, batch: Batch, clock: Clock) -> Mapping[str, Tensor]:
         """Loss an utterance; WER, and CER with and without spaces, in percent, of greedy decoding."""
@@ -127,17 +149,20 @@ def train(options: Train) -> Summary:
     validation = Manifest.open(options.val_manifest) if options.val_manifest else None
     for name, opened in (("train", manifest), ("val", validation)):
         if opened is not None:
-            found = survey(opened.readable(), alphabet, options.features)
+            found = survey(opened.readable(), alphabet, options.features, options.model.time_stride)
             accept(f"--{name}-manifest", opened, found, options.data, rare)
     alphabet = engine.processes.from_first(lambda: kept(options, alphabet))
     features = replace(options.features, bins=feature_bins(options.features, manifest))
     options = replace(options, features=features)
     torch.manual_seed(options.training.seed)
-    model = DeepSpeech2(options.model, features.bins, len(alphabet.labels))
-    learner = CTCLearner(model, alphabet, options.optimization)
+    model = DeepSpeech2(options.model, network_bins(features), len(alphabet.labels))
+    learner = CTCLearner(model, alphabet, options.optimization, options.consistency, options.augment)
     seed = options.training.seed
-    training = Preparation(alphabet, features, options.augment, cache_for(features, options.data, options.augment))
-    checking = Preparation(alphabet, features, None, cache_for(features, options.data, None))
+    stride = options.model.time_stride
+    caches = cache_for(features, options.data, options.augment), cache_for(features, options.data, None)
+    changes = without_masks(options.augment) if options.consistency else options.augment
+    training = Preparation(alphabet, features, changes, caches[0], stride)
+    checking = Preparation(alphabet, features, None, caches[1], stride)
 
     def finish(folder: Path, history: Mapping[str, Any]) -> None:
         if not learner.heard and history["quarantined"] >= len(manifest):

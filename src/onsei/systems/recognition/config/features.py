@@ -27,3 +27,8 @@ class Features:
     """Power added to every mel band of a sound brought to one loudness: fainter noise does not show."""
     bins: NonNegativeInt = 0
     """Rows of precomputed features; 0 reads them off the first row of the manifest."""
+    bands: NonNegativeInt = 0
+    """Mel bands that precomputed cepstra (from row 0 on, no deltas) are taken back to, so that `augment.warp` and masks
+    work along frequency; 0 leaves stored rows as they are."""
+    cosines: Literal["orthonormal", "sphinx"] = "orthonormal"
+    """Cosine transform that made these cepstra: orthonormal (librosa, Kaldi, HTK) or Sphinx's own."""

@@ -1,7 +1,7 @@
 """Recognition's data: what the network sees, batches, the look at a corpus before training, preparation."""
 
-from onsei.systems.recognition.data.batches import Batch, Item, Preparation, cache_for, collate, source
-from onsei.systems.recognition.data.front import FrontEnd
+from onsei.systems.recognition.data.batches import Batch, Item, Preparation, cache_for, collate, masked, source
+from onsei.systems.recognition.data.front import FrontEnd, network_bins
 from onsei.systems.recognition.data.survey import Survey, accept, survey, told
 
 __all__ = [
@@ -13,6 +13,8 @@ __all__ = [
     "accept",
     "cache_for",
     "collate",
+    "masked",
+    "network_bins",
     "source",
     "survey",
     "told",

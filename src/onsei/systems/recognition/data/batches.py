@@ -29,7 +29,7 @@ from onsei.data.sampler import BucketSampler
 from onsei.decoding.ctc import required_frames
 from onsei.errors import DataError
 from onsei.systems.recognition.config import Augment, Data, Features
-from onsei.systems.recognition.data.front import FrontEnd, normalized
+from onsei.systems.recognition.data.front import FrontEnd, by_rows, normalized, stored_rows
 from onsei.systems.recognition.model import output_frames
 from onsei.text.alphabet import Alphabet
 
@@ -86,6 +86,8 @@ class Preparation:
     augment: Augment | None = None
     """None for validation and tests."""
     cache: FeatureCache | None = None
+    stride: int = 2
+    """Input frames per output frame of the network, which decide whether the labels fit."""
 
     @cached_property
     def _front(self) -> FrontEnd:
@@ -102,20 +104,23 @@ class Preparation:
         text = self.alphabet.spoken(row.text)
         labels = self.alphabet.encode(text)
         features = torch.from_numpy(np.array(self._features(row, draw, labels)))  # a copy: the cache maps files
+        stored = self.features.kind == "precomputed"
         if self.augment is not None:
-            features = _altered(features, self.augment, draw.generator("features"))
+            features = _altered(features, self.augment, draw.generator("features"), stored)
+        elif stored:
+            features = by_rows(features)
         seconds = row.duration or features.shape[-1] * self.features.window_stride
         return Item(row.id, features, labels, text, seconds)
 
     def _features(self, row: Row, draw: Draw, labels: list[int]) -> NDArray[np.float32]:
         if self.augment is None or not changes_sound(self.augment) or self.features.kind == "precomputed":
             features = self._unchanged(row)
-            _check_fit(row, labels, features.shape[-1])
+            _check_fit(row, labels, features.shape[-1], self.stride)
             return features
         # The sound as it is decides whether the row can be learned: where a draw of the speed makes it too short, its
         # loss counts nothing in that epoch.
         sound, rate = self._sound(row), self.features.sample_rate
-        _check_fit(row, labels, self._front.frames(len(sound) / rate))
+        _check_fit(row, labels, self._front.frames(len(sound) / rate), self.stride)
         return self._front(_changed(sound, rate, self.augment, draw.generator("sound")))
 
     def _unchanged(self, row: Row) -> NDArray[np.float32]:
@@ -139,13 +144,11 @@ class Preparation:
         x = load_features(row.features)
         if self.features.bins not in (0, x.shape[0]):
             raise DataError(f"{row.id}: expected {self.features.bins} feature rows, found {x.shape[0]}")
-        mean, std = x.mean(1, keepdims=True), x.std(1, keepdims=True)
-        scaled: NDArray[np.float32] = (x - mean) / (std + np.float32(1e-5))
-        return scaled
+        return stored_rows(x, self.features)
 
 
-def _check_fit(row: Row, labels: list[int], frames: int) -> None:
-    needed, found = required_frames(labels), output_frames(frames)
+def _check_fit(row: Row, labels: list[int], frames: int, stride: int) -> None:
+    needed, found = required_frames(labels), output_frames(frames, stride)
     if needed > found:
         mend = "check duration and text"
         raise DataError(f"{row.id}: {len(labels)} labels need {needed} frames, the sound has {found}", mend)
@@ -175,17 +178,25 @@ def _changed(
     return samples
 
 
-def _altered(features: Tensor, options: Augment, random: np.random.Generator) -> Tensor:
+def _altered(features: Tensor, options: Augment, random: np.random.Generator, stored: bool) -> Tensor:
+    """``stored`` features come as they lie in their file: each row is normalized here, as the changed voice itself."""
     if options.tempo:
         features = change.stretch_time(features, random, factors=(1 - options.tempo, 1 + options.tempo))
     if options.warp:
         features = change.warp_frequencies(features, random, factors=(1 - options.warp, 1 + options.warp))
+    if stored:
+        features = by_rows(features)
     if options.slope:
         features = change.tilt(features, random, spread=options.slope, knots=2)
     if options.tilt:
         features = change.tilt(features, random, spread=options.tilt, knots=options.tilt_knots)
-    if options.tempo or options.warp or options.slope or options.tilt:
+    if not stored and (options.tempo or options.warp or options.slope or options.tilt):
         features = normalized(features)
+    return masked(features, options, random)
+
+
+def masked(features: Tensor, options: Augment, random: np.random.Generator) -> Tensor:
+    """Features, (D, T), with bands of frequency and stretches of time blanked (SpecAugment)."""
     features = change.mask_frequencies(features, random, width=options.freq_width, count=options.freq_masks)
     return change.mask_times(
         features, random, width=options.time_width, count=options.time_masks, portion=options.time_share

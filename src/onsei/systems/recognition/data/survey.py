@@ -29,7 +29,7 @@ class Survey:
     """Ids of utterances whose labels do not fit into their frames."""
 
 
-def survey(rows: Iterable[Row], alphabet: Alphabet, features: Features) -> Survey:
+def survey(rows: Iterable[Row], alphabet: Alphabet, features: Features, stride: int = 2) -> Survey:
     """Read every row once: transcripts, characters outside the alphabet, labels that do not fit."""
     front = FrontEnd(features)
     unknown: Counter[str] = Counter()
@@ -40,7 +40,7 @@ def survey(rows: Iterable[Row], alphabet: Alphabet, features: Features) -> Surve
             without_text.append(row.id)
             continue
         unknown.update(alphabet.unknown([row.text]))
-        frames = output_frames(front.frames(row.duration or 0.0))
+        frames = output_frames(front.frames(row.duration or 0.0), stride)
         if row.duration and required_frames(alphabet.encode(row.text)) > frames:
             too_long.append(row.id)
     return Survey(count, seconds / 3600, tuple(without_text), unknown, tuple(too_long))
