@@ -1,4 +1,4 @@
-"""Two masked copies of a batch, the same weights: what pulls them together, and stored cepstra that are changed as voices."""
+"""Two masked copies of a batch, and what draws them together; stored cepstra that are changed as voices are."""
 
 from dataclasses import replace
 
