@@ -8,9 +8,9 @@ from onsei.nn.tdnn import ResidualConvs
 LENGTHS = torch.tensor([9, 14, 5])
 
 
-def network():
+def network(gate=3):
     torch.manual_seed(0)
-    return ResidualConvs(4, 6, 3, 5)
+    return ResidualConvs(4, 6, 3, 5, gate)
 
 
 def frames():
@@ -44,9 +44,16 @@ def test_padding_counts_neither_in_statistics_nor_in_training():
 
 
 def test_each_convolution_reaches_two_frames_further():
-    convs = network().eval()
+    convs = network(gate=0).eval()
     x = frames()[:1].requires_grad_()
     convs(pack(x, torch.tensor([14]))).data[0].sum().backward()
     reached = x.grad[0].abs().sum(-1) > 0
     assert reached[:7].all()
     assert not reached[7:].any()
+
+
+def test_a_gate_heeds_the_whole_utterance():
+    convs = network().eval()
+    x = frames()[:1].requires_grad_()
+    convs(pack(x, torch.tensor([14]))).data[0].sum().backward()
+    assert (x.grad[0].abs().sum(-1) > 0).all()

@@ -118,5 +118,6 @@ def _residual(options: Model, width: int) -> nn.ModuleList:
     context = options.conv_context
     if not context % 2:
         raise ConfigError(f"model.conv_context: expected an odd number, found {context}", "add or take one")
-    convs = ResidualConvs(width, options.hidden_size, options.hidden_layers, context, options.dropout)
+    hidden, layers = options.hidden_size, options.hidden_layers
+    convs = ResidualConvs(width, hidden, layers, context, options.conv_gate, options.dropout)
     return nn.ModuleList([convs])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from onsei.config import Fraction, PositiveInt, options
+from onsei.config import Fraction, NonNegativeInt, PositiveInt, options
 
 
 @options
@@ -23,6 +23,8 @@ class Model:
     """Read backward too and sum the directions; without it a look-ahead layer follows."""
     lookahead_context: PositiveInt = 20
     """Frames that the look-ahead layer sees, the present one included."""
+    conv_gate: NonNegativeInt = 32
+    """Inner width of the gates by which each residual convolution heeds speaker and room; 0: no gates."""
     conv_channels: PositiveInt = 32
     """Channels of the two convolutions."""
     conv_spans: tuple[PositiveInt, PositiveInt] = (41, 21)
