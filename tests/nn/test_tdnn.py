@@ -53,7 +53,7 @@ def test_each_convolution_reaches_two_frames_further():
 
 
 def test_a_gate_heeds_the_whole_utterance():
-    convs = network().eval()
+    convs = network(gate=32).eval()
     x = frames()[:1].requires_grad_()
     convs(pack(x, torch.tensor([14]))).data[0].sum().backward()
-    assert (x.grad[0].abs().sum(-1) > 0).all()
+    assert x.grad[0, 7:].any()  # beyond what the convolutions reach
