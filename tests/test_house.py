@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SRC = ROOT / "src" / "onsei"
 FLOORS = (
-    "errors paths config",
+    "errors paths former config",
     "audio text vision nn",
     "data units vocoder decoding metrics plots hub",
     "training",

@@ -40,9 +40,27 @@ TOOLS = (
             )
         ),
     ),
+    Group(
+        "audio",
+        "sounds: hear what augmentation does to them",
+        (
+            Verb(
+                "augment",
+                "write a sound as augmentation changes it",
+                "onsei.demo.listening:AugmentSound",
+                "onsei.demo.listening:augment",
+            ),
+        ),
+    ),
 )
 SINGLE = (
     Verb("inspect", "print all that a model folder holds", "onsei.hub.inspect:Inspect", "onsei.hub.inspect:inspect"),
+    Verb(
+        "average",
+        "the mean of a run's checkpoints as a model",
+        "onsei.training.average:Average",
+        "onsei.training.average:average",
+    ),
     Verb("watch", "live curves of training runs in the browser", "onsei.serve.watch:Watch", "onsei.serve.watch:watch"),
     Verb("demo", "train on made speech, transcribe, write a report", "onsei.demo.run:Demo", "onsei.demo.run:demo"),
 )
@@ -101,10 +119,14 @@ def _run(verb: Verb, prog: str, words: list[str], group: str) -> int:
     from onsei import config  # only here: help of systems and tools answers without it
 
     cls = resolve(verb.options)
-    default = None
-    if verb.recipes:
-        default, words = _recipe(cls, words, group)
-    status = resolve(verb.run)(config.parse_flags(cls, words, prog=prog, default=default))
+    default, flags = _recipe(cls, words, group) if verb.recipes else (None, words)
+    options = config.parse_flags(cls, flags, prog=prog, default=default)
+    training: Any = getattr(options, "training", None)
+    if training is not None and "," in training.device_ids and "WORLD_SIZE" not in os.environ:
+        from onsei.training.launch import launch
+
+        return launch(training, [*prog.split()[1:], *words])
+    status = resolve(verb.run)(options)
     return status if isinstance(status, int) else 0
 
 
@@ -123,7 +145,28 @@ def _recipe(cls: type[Any], words: list[str], group: str) -> tuple[Any, list[str
     for place in [Path(run), *Path(run).parents[:2]] if run else []:
         if (place / "config.yaml").is_file():
             return config.from_yaml(cls, place / "config.yaml"), words
+    if run and _has(words, "--finetune"):
+        return _of_model(cls, run, folder, group), words
     return config.from_recipe(cls, folder / "base.yaml"), words
+
+
+def _of_model(cls: type[Any], model: str, library: Path, group: str) -> Any:
+    """The base recipe with the network and labels of a model folder or Hub repository, for its weights to fit."""
+    from onsei import config
+    from onsei.hub import store
+
+    if Path(model).is_file():  # the engine tells what to do
+        return config.from_recipe(cls, library / "base.yaml")
+    found = store.open(model, system=group)
+    names = {row.path.partition(".")[0] for row in config.list_fields(cls)}
+    own = {name: value for name, value in found.config.items() if name in names}
+    own |= {"labels": list(found.labels)} if "labels" in names and found.labels else {}
+    values = config.merged(config.read_yaml(library / "base.yaml", library), own)
+    return config.from_values(cls, values, f"{found.path}/{store.MODEL_FILE} over base.yaml")
+
+
+def _has(words: Sequence[str], name: str) -> bool:
+    return any(word.replace("_", "-").rpartition(".")[2].lstrip("-") == name.lstrip("-") for word in words)
 
 
 def _option(words: Sequence[str], name: str) -> str:

@@ -19,10 +19,12 @@ from pydantic import Field as _Field
 from tyro.conf import Positional
 
 from onsei.errors import ConfigError
+from onsei.former import rewritten
 
 __all__ = [
     "FieldRow",
     "Fraction",
+    "Indices",
     "NonNegative",
     "NonNegativeInt",
     "Positional",
@@ -32,9 +34,11 @@ __all__ = [
     "from_dict",
     "from_json",
     "from_recipe",
+    "from_values",
     "from_yaml",
     "json_schema",
     "list_fields",
+    "merged",
     "options",
     "parse_flags",
     "read_yaml",
@@ -49,6 +53,8 @@ NonNegative = Annotated[float, _Field(ge=0)]
 Fraction = Annotated[float, _Field(ge=0, le=1)]
 PositiveInt = Annotated[int, _Field(gt=0)]
 NonNegativeInt = Annotated[int, _Field(ge=0)]
+Indices = Annotated[str, _Field(pattern=r"^(\d+(,\d+)*)?$")]
+"""Whole numbers from 0 with commas between, or nothing."""
 
 _RULES = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, ser_json_inf_nan="constants")
 _EXTENDS = "extends"
@@ -115,14 +121,18 @@ def from_recipe(cls: type[T], path: Path, library: Path | None = None) -> T:
 
     ``extends: NAME`` names a file beside it, or one in the folder ``library``.
     """
-    values = read_yaml(Path(path), library)
+    return from_values(cls, read_yaml(Path(path), library), str(path))
+
+
+def from_values(cls: type[T], values: Mapping[str, Any], source: str) -> T:
+    """Like ``from_recipe``, of a mapping of JSON values that comes from ``source``."""
     try:
         _adapter(cls).validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
         faults = error.errors(include_url=False)
         faults = [fault for fault in faults if not (fault["type"].startswith("missing") and len(fault["loc"]) == 1)]
         if faults:
-            raise _explained(cls, faults, str(path)) from None
+            raise _explained(cls, faults, source) from None
     hints = typing.get_type_hints(cls, include_extras=True)
     given = {k: TypeAdapter(hints[k]).validate_json(json.dumps(v, default=str), strict=True) for k, v in values.items()}
     return cls(**given, **{name: tyro.MISSING for name in _required(cls) if name not in given})
@@ -141,9 +151,9 @@ def parse_flags(cls: type[T], args: Sequence[str], *, prog: str, default: T | No
     """Read ``cls`` from command-line words over ``default``; exits with a message where they do not fit.
 
     A flag may be written without its group where the name is unique (``--epochs`` for ``--training.epochs``), with
-    underscores or hyphens.
+    underscores or hyphens. Flags that the options call ``Former`` become today's.
     """
-    words = _with_groups(cls, args)
+    words = _with_groups(cls, rewritten(cls, args))
     given = {} if default is None else {"default": default}
     chosen: T = tyro.cli(cls, prog=prog, args=words, **given)  # type: ignore[call-overload]
     return from_dict(cls, to_dict(chosen), source="flags")
@@ -233,11 +243,12 @@ def _read_yaml(path: Path, library: Path | None, seen: tuple[Path, ...]) -> dict
     target = path.parent / (parent if str(parent).endswith((".yaml", ".yml")) else f"{parent}.yaml")
     if library is not None and not target.exists():
         target = library / target.name
-    return _merged(_read_yaml(target, library, (*seen, path.resolve())), values)
+    return merged(_read_yaml(target, library, (*seen, path.resolve())), values)
 
 
-def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    both = {k: _merged(base[k], v) for k, v in over.items() if isinstance(v, dict) and isinstance(base.get(k), dict)}
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with the values of ``over``, group by group."""
+    both = {k: merged(base[k], v) for k, v in over.items() if isinstance(v, dict) and isinstance(base.get(k), dict)}
     return {**base, **over, **both}
 
 

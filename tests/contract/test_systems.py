@@ -95,16 +95,38 @@ def test_resume_is_the_straight_run_bit_for_bit(example, train, tmp_path):
     assert "val/loss" in ours[-1]
 
 
+def test_the_mean_of_checkpoints_is_a_model_that_answers(example, model, tmp_path):
+    words = ["average", str(model[0]), "--last", "2", "--output-dir", str(tmp_path / "mean")]
+    assert cli.main(words) == 0
+    assert config.to_dict(onsei.load(tmp_path / "mean", device="cpu")(example.requests[0]))
+
+
+def test_finetuning_takes_the_weights_of_a_model_and_nothing_else_of_it(example, train, model, tmp_path):
+    source = {"continue_from": str(model[0]), "finetune": True}
+    tuned = train(shortened(example.train, tmp_path / "tuned", max_steps=1, warmup_steps=1000, **source))
+    assert [row["step"] for row in values(tmp_path / "tuned")] == [1, 1]  # one step and its validation
+    assert tuned.epochs == 0
+    assert tuned.best <= 2 * example.learned + model[1].best
+    history = json.loads((tmp_path / "tuned" / "onsei.json").read_text(encoding="utf-8"))["history"]
+    assert history["finetuned_from"] == str(model[0])
+    written = config.read_yaml(tmp_path / "tuned" / "config.yaml")["training"]
+    assert (written["continue_from"], written["finetune"]) == ("", False)
+
+
 def test_two_processes_share_the_batches_and_write_once(system, example, tmp_path):
-    options = shortened(example.train, tmp_path / "run", max_steps=4, device="auto")
+    options = shortened(example.train, tmp_path / "run", max_steps=4)
     recipe = tmp_path / "options.yaml"
     recipe.write_text(config.to_yaml(options), encoding="utf-8")
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "onsei"]
-    command = [*launch, system.name, next(iter(system.stages)), str(recipe)]
-    done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, check=False)
+    command = [sys.executable, "-m", "onsei", system.name, next(iter(system.stages)), str(recipe)]
+    where = ["--device", "cpu", "--device-ids", "0,1"]
+    alone = {k: v for k, v in os.environ.items() if k not in ("WORLD_SIZE", "RANK", "LOCAL_RANK")}
+    env = {**alone, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*command, *where], env=env, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()[-2000:]
     steps = [row["step"] for row in values(tmp_path / "run") if "val/loss" not in row]
     assert steps == [1, 2, 3, 4]
+    facts = json.loads((tmp_path / "run" / "onsei.json").read_text(encoding="utf-8"))
+    assert facts["history"]["processes"] == 2
     assert onsei.load(tmp_path / "run")(example.requests[0])
 
 

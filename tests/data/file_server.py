@@ -45,7 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             return
         start = 0
-        if wanted and self.server.ranges and self.headers.get("If-Range") == self.server.tag:
+        if wanted and self.server.ranges and self.headers.get("If-Range", self.server.tag) == self.server.tag:
             start = int(wanted.removeprefix("bytes=").removesuffix("-"))
         if start and start >= len(content):
             self.send_response(416)
@@ -58,7 +58,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         if self.server.sizes:
             self.send_header("Content-Length", str(len(content) - start))
-        self.send_header("ETag", self.server.tag)
+        if self.server.tag:
+            self.send_header("ETag", self.server.tag)
         self.end_headers()
         end = start + self.server.breaks.pop(0) if self.server.breaks else len(content)
         self.wfile.write(content[start:end])

@@ -88,6 +88,22 @@ def test_a_file_that_changed_meanwhile_begins_anew(fetch, server):
     assert fetch().read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize(("digest", "rest"), [(SHA, " bytes=1000000-"), ("", "")])
+def test_without_a_tag_a_checksum_is_needed_to_go_on(fetch, server, digest, rest):
+    server.tag, server.breaks = "", [1_000_000]
+    assert fetch(digest).read_bytes() == CONTENT
+    assert server.asked[-1] == f"/a.tar.gz{rest}"
+
+
+def test_another_server_goes_on_with_a_file_of_known_checksum(fetch, server, tmp_path):
+    server.breaks = [1_000_000, *[0] * (ATTEMPTS - 1)]
+    with pytest.raises(DataError):
+        fetch()
+    server.files["/mirror/a.tar.gz"] = CONTENT
+    assert fetch(path="/mirror/a.tar.gz").read_bytes() == CONTENT
+    assert server.asked[-1] == "/mirror/a.tar.gz bytes=1000000-"
+
+
 def test_all_is_there_but_the_name(fetch, server, tmp_path):
     server.breaks = [1_000_000, *[0] * (ATTEMPTS - 1)]
     with pytest.raises(DataError):

@@ -22,6 +22,7 @@ NEEDED = {  # what a verb cannot do without
     "recognition prepare": [],
     "recognition benchmark": [],
     "data merge": [],
+    "audio augment": [],
 }
 
 

@@ -9,13 +9,15 @@ import torch
 from onsei.data.loader import Draw
 from onsei.data.manifest import Manifest
 from onsei.systems.recognition.config import Augment, Features
-from onsei.systems.recognition.consistency import divergence, doubled, without_masks
-from onsei.systems.recognition.data import Preparation
+from onsei.systems.recognition.consistency import divergence, doubled
+from onsei.systems.recognition.data import Changes, Preparation, only_masks, without_masks
 from onsei.text.alphabet import Alphabet
 from tests.recognition.corpus import command, rows, steps, train, write
 from tests.recognition.test_learner import batch_of
 
-MASKS = Augment(tempo=0.2, freq_masks=2, freq_width=5, time_masks=2, time_width=9)
+AUGMENT = Augment(tempo=0.2, freq_masks=2, freq_width=5, time_masks=2, time_width=9)
+MASKS = Changes(only_masks(AUGMENT), Features()).masked
+NONE = Changes(without_masks(AUGMENT), Features()).masked
 LENGTHS = torch.tensor([4, 6])
 
 
@@ -33,7 +35,7 @@ def test_copies_differ_by_masks_inside_the_sound_that_follow_from_the_seed():
     for copy in (first, second):
         changed = copy != batch.features
         assert not copy[changed].any()
-    assert not doubled(batch, without_masks(MASKS), 1).features.ne(torch.cat([batch.features] * 2)).any()
+    assert not doubled(batch, NONE, 1).features.ne(torch.cat([batch.features] * 2)).any()
     assert doubled(batch, MASKS, 1).size == 4
 
 

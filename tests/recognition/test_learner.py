@@ -54,6 +54,14 @@ def test_labels_that_do_not_fit_count_nothing_and_pull_nowhere(labels):
     assert not logits.grad.any()
 
 
+def test_utterances_that_a_change_of_speed_made_too_short_are_counted():
+    network = DeepSpeech2(Model(hidden_size=6, hidden_layers=1, conv_channels=2), BINS, 4)
+    batch = batch_of((8, [1, 2, 1, 2]), (8, [1, 1, 2, 2]), (8, [1, 2, 1, 2, 1]), (40, [1, 2]))
+    logged = CTCLearner(network, ALPHABET, Optimizer()).step(batch, Clock(0, 0, 0), lambda name, loss: None)
+    assert logged["too_short_count"].item() == 2
+    assert logged["loss"].isfinite()
+
+
 def test_a_batch_pulls_like_the_mean_of_its_utterances():
     utterances = [(60, [1, 2]), (31, [2]), (44, [1, 1, 3, 2])]
     torch.manual_seed(0)

@@ -180,6 +180,8 @@ def test_faults_are_counted_listed_and_passed_over(capsys, tmp_path, kind):
     assert all(len(fault) == 3 and all(fault) for fault in listed)
     assert f"left out: {len(listed)} unreadable (" in answer.out
     assert answer.out.count("left out: ") <= 21
+    assert not answer.err.strip("\n")
+    assert "\n\n" not in answer.out + answer.err
 
 
 def test_nothing_usable_is_an_error_with_the_reasons(capsys, tmp_path):
@@ -198,9 +200,33 @@ def test_training_rows_alone_are_pruned_by_duration(capsys, tmp_path):
     assert {name: len(rows) for name, rows in parts(tmp_path / "out").items()} == {"val": 3, "test": 2}
 
 
-def test_two_sources_are_refused(capsys, tmp_path):
-    answer = prepare(capsys, "an4", tmp_path, "--tar-path", tmp_path / "a.tgz", "--output-dir", tmp_path / "out")
-    assert_refused(answer, "two sources")
+def test_options_that_cannot_be_meant_are_refused(capsys, tmp_path):
+    out = ("--output-dir", tmp_path / "out")
+    words = (tmp_path, "--tar-path", tmp_path / "a.tgz")
+    assert_refused(prepare(capsys, "an4", *words, *out), "more than one source")
+    assert_refused(prepare(capsys, "an4", tmp_path, "--url", "http://x/y.tgz", *out), "more than one source")
+    for kind, name in (("an4", "subsets"), ("librispeech", "language"), ("commonvoice", "release")):
+        assert_refused(prepare(capsys, kind, tmp_path, f"--{name}", "1", *out), f"--{name} 1", kind)
+
+
+def test_a_manifest_of_an_earlier_call_is_told(capsys, tmp_path):
+    trees.an4(tmp_path / "in")
+    words = (tmp_path / "in", "--output-dir", tmp_path / "out", "--force")
+    assert "earlier call" not in prepare(capsys, "an4", *words).out
+    answer = prepare(capsys, "an4", *words, "--val-fraction", "0")
+    assert "val.jsonl is of an earlier call" in answer.out
+
+
+def test_validated_clips_alone_are_split_by_speaker(capsys, tmp_path):
+    root = trees.common_voice(tmp_path / "in")
+    for part in ("train", "dev", "test"):
+        (root / "ja" / f"{part}.tsv").unlink()
+    answer = prepare(capsys, "commonvoice", root, "--output-dir", tmp_path / "out", "--val-fraction", "0.3")
+    assert answer.status == 0, answer.err
+    found = parts(tmp_path / "out")
+    assert {name: len(rows) for name, rows in found.items()} == {"train": 8, "val": 4}
+    owners = [{row.speaker for row in part} for part in found.values()]
+    assert len(set.union(*owners)) == sum(map(len, owners))
 
 
 def test_json_manifests_of_2022_are_prepared(capsys, tmp_path):

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,9 +12,10 @@ from onsei.errors import RunError
 from onsei.training import checkpoint as checkpoints
 from onsei.training import processes
 from onsei.training.engine import Engine
+from onsei.training.failures import suspects, told_suspects
 from onsei.training.options import Training
 from onsei.training.schedule import Schedule
-from tests.training.toys import Gan, Regression, Source, fit, metrics, weights
+from tests.training.toys import Batch, Gan, Regression, Source, fit, metrics, weights
 
 
 def steps(folder):
@@ -88,15 +90,61 @@ def test_a_gradient_that_is_not_finite_is_skipped_although_the_loss_is_finite(tm
         def step(self, batch, clock, update):
             return super().step(batch, clock, lambda name, loss: update(name, (loss - loss.detach()).abs().sqrt()))
 
-    summary, learner = fit(tmp_path, Cusp(), epochs=1)  # the slope of a root at 0
+    summary, learner = fit(tmp_path, Cusp(), epochs=1, max_skipped=8)  # the slope of a root at 0
     assert summary.skipped == 7
     assert all(torch.equal(value, weights(Regression())[name]) for name, value in weights(learner).items())
 
 
-def test_too_many_skips_in_a_row_stop_the_run_with_a_mend(tmp_path):
-    with pytest.raises(RunError, match="5 steps in a row were not finite") as caught:
-        fit(tmp_path, Regression(), Source(poison=(1, 2, 3, 4, 5)), max_skipped=5)
+def test_three_steps_in_a_row_that_are_not_finite_stop_the_run_with_the_ids(tmp_path, capsys):
+    source = Source(poison=(1, 2, 3))
+    with pytest.raises(RunError, match="3 steps in a row were not finite") as caught:
+        fit(tmp_path, Regression(), source)
+    order = torch.randperm(26, generator=torch.Generator().manual_seed(0)).tolist()
+    for number in (1, 2, 3):
+        ids = ", ".join(map(str, order[4 * number : 4 * number + 4]))
+        assert f"{number + 1}: not finite; rows {ids}" in caught.value.message
+        assert f"skipped step {number + 1}: not finite; rows {ids}" in capsys.readouterr().err or number > 1
     assert "lower the learning rate" in caught.value.mend
+    rows = metrics(tmp_path, "not_finite", "skipped")
+    assert [row["skipped"] for row in rows] == [0, 1, 2, 3]
+    assert rows[1]["not_finite"] == [str(id_) for id_ in order[4:8]]
+    assert "not_finite" not in rows[0]
+
+
+def test_a_step_that_is_not_finite_leaves_weights_statistics_and_averages_untouched(tmp_path):
+    class Seen(Regression):
+        """What a network with batch norm sees are rows that are no numbers: its statistics would stay spoiled."""
+
+        def step(self, batch, clock, update):
+            spoiled = batch.y.isnan().any()
+            return super().step(replace(batch, x=batch.x * float("nan")) if spoiled else batch, clock, update)
+
+    before = weights(Seen(norm=True))
+    source = Source(rows=8, poison=(0, 1))
+    _, learner = fit(tmp_path, Seen(norm=True), source, val=None, epochs=1, ema_decay=0.9)
+    assert all(torch.equal(before[name], value) for name, value in weights(learner).items())
+
+
+def test_only_the_rows_with_values_that_are_not_finite_are_named():
+    x = torch.zeros(3, 4)
+    x[1, 2] = float("inf")
+    assert suspects(Batch(x, torch.zeros(3, 1), (7, 8, 9))) == ["8"]
+    assert suspects(Batch(torch.zeros(3, 4), torch.zeros(3, 1), (7, 8, 9))) == ["7", "8", "9"]
+    long = told_suspects([(5, [str(n) for n in range(40)])])
+    assert "0, 1, 2" in long
+    assert "and 28 more" in long
+
+
+def test_what_a_learner_counts_is_summed_over_the_run_and_told(tmp_path):
+    class Counting(Regression):
+        def step(self, batch, clock, update):
+            return {**super().step(batch, clock, update), "odd_count": torch.tensor(sum(i % 2 for i in batch.ids))}
+
+    fit(tmp_path, Counting(), epochs=2, max_steps=4)
+    summary, _ = fit(tmp_path, Counting(), epochs=2, continue_from=str(tmp_path))
+    assert summary.counts == {"odd": 26}
+    assert "odd: 26" in str(summary)
+    assert metrics(tmp_path, "odd")[-2] == {"odd": 26}
 
 
 def test_single_skips_do_not_add_up_to_a_stop(tmp_path):

@@ -140,8 +140,34 @@ def test_an_overflow_skips_the_step_and_lowers_the_scale(scaled):
     gradients = Gradients(gan.optimizers, scaled)
     gradients.open()
     gan.step(batch(), None, lambda name, loss: gradients.take(1.0)(name, loss * 1e36))
-    assert gradients.close().skipped
+    outcome = gradients.close()
+    assert outcome.skipped
+    assert outcome.overflow  # the scale's fault, not the rows'
     assert scaled.scaler.get_scale() == 512.0
+
+
+def test_a_loss_that_is_no_number_is_not_taken_for_an_overflow_and_its_batch_is_told(scaled):
+    gan = Gan()
+    gradients = Gradients(gan.optimizers, scaled)
+    gradients.open()
+    for factor in (1.0, float("nan")):
+        update = gradients.take(0.5)
+        gan.step(batch(), None, lambda name, loss, update=update, factor=factor: update(name, loss * factor))
+    outcome = gradients.close()
+    assert outcome.skipped
+    assert not outcome.overflow
+    assert outcome.bad == (1,)
+
+
+def test_overflows_under_the_lowest_scale_are_the_gradients_own(scaled):
+    gan = Gan()
+    gradients = Gradients(gan.optimizers, scaled)
+    scaled.scaler.update(1.0)
+    gradients.open()
+    gan.step(batch(), None, lambda name, loss: gradients.take(1.0)(name, (loss - loss.detach()).abs().sqrt()))
+    outcome = gradients.close()
+    assert outcome.skipped
+    assert not outcome.overflow
 
 
 def test_a_window_without_batches_leaves_the_scale_alone(scaled):

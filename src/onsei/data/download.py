@@ -48,7 +48,8 @@ def download(remote: Remote, folder: Path, *, pause: Callable[[float], None] = t
     """Bring ``remote`` to ``folder`` and return the file there; one that is there already is checked and taken.
 
     A download that breaks off leaves ``NAME.part``; the next call asks for the rest, if the server's file is still the
-    same, and begins anew where the server cannot tell or sends all of it.
+    same, and begins anew where it is not or the server sends all of it. Where nothing tells whether it is the same, a
+    checksum has to.
 
     Args:
         remote: what to fetch.
@@ -174,8 +175,8 @@ def _ask(client: httpx.Client, remote: Remote, part: _Part, show: Callable[[int,
     held, mark = part.size, part.mark(remote.url)
     # Without compression on the way: ranges count the bytes of the file.
     headers = {"Accept-Encoding": "identity"}
-    if held and mark:
-        headers |= {"Range": f"bytes={held}-", "If-Range": mark}
+    if held and (mark or remote.digest):
+        headers |= {"Range": f"bytes={held}-"} | ({"If-Range": mark} if mark else {})
     with client.stream("GET", remote.url, headers=headers) as answer:
         if answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             if _total(answer) == held:

@@ -30,7 +30,8 @@ def progress(title: str, total: int | None) -> Iterator[Callable[[int, bool], No
     try:
         yield advance
     finally:
-        bar.stop()
+        if bar.live.is_started:  # else it would leave a blank line
+            bar.stop()
 
 
 def counted(title: str, items: Iterable[Item]) -> Iterator[Item]:
@@ -63,4 +64,5 @@ def transfer(title: str) -> Iterator[Callable[[int, int | None], None]]:
     try:
         yield show
     finally:
-        bar.stop()
+        if bar.live.is_started:  # else it would leave a blank line
+            bar.stop()

@@ -110,6 +110,8 @@ def _training(past: Mapping[str, Any]) -> str:
     if dates:
         facts.append(_line(" to ".join(dates)))
     parts = [", ".join(facts) + "."] if facts else []
+    if past.get("finetuned_from"):
+        parts.append(f"It began with the weights of {_code(str(past['finetuned_from']))}.")
     if past.get("command"):
         command = str(past["command"])
         fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", command)), default=0))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,7 +33,8 @@ _COPY = "it was cut short or damaged: copy or download it again"
 def read(path: Path | str) -> Any:
     """All that a ``.pth``, ``.pth.tar``, ``.pt``, ``.ckpt`` or ``.bin`` file of ``torch.save`` holds.
 
-    Tensors lie in the mapped file: only those that are used take memory, once. They may be written to; the file stays.
+    Tensors lie in the mapped file: only those that are used take memory, once. Those of the older format, which does
+    not align them, are copied, once. They may be written to; the file stays.
 
     Args:
         path: a file of PyTorch 1.6 and later (a ZIP archive), or of PyTorch 0.2 to 1.5.
@@ -246,8 +248,10 @@ def _storage(path: Path, memory: mmap.mmap, dtype: torch.dtype, count: int, begi
         raise ModelError(f"{path}: {found}", _COPY)
     if not count:
         return _Storage(dtype, torch.empty(0, dtype=dtype))
-    if begin % dtype.itemsize:  # the older format does not align: read these into memory of their own
-        return _Storage(dtype, torch.frombuffer(bytearray(memory[begin:end]), dtype=dtype, count=count))
+    if begin % dtype.itemsize:  # the older format does not align: these are copied, once
+        own = torch.empty(count * dtype.itemsize, dtype=torch.uint8)
+        own.numpy()[:] = np.frombuffer(memory, np.uint8, len(own), begin)
+        return _Storage(dtype, own.view(dtype))
     return _Storage(dtype, torch.frombuffer(memory, dtype=dtype, count=count, offset=begin))
 
 

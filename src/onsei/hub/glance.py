@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -86,10 +87,11 @@ def _shown(value: Any) -> Any:
 
 
 def _rounded(value: Any) -> Any:
+    """Numbers in short; what JSON has no form for, as text."""
     if isinstance(value, list):
         return [_rounded(item) for item in value]
-    return (
-        float(f"{value:.6g}")
-        if isinstance(value, float) and value == value and abs(value) != float("inf")
-        else (str(value) if isinstance(value, (float, complex)) else value)
-    )
+    if isinstance(value, float) and math.isfinite(value):
+        return float(f"{value:.6g}")
+    if isinstance(value, int) and value.bit_length() > 64:
+        return f"a number of {value.bit_length()} bits"
+    return str(value) if isinstance(value, (float, complex)) else value

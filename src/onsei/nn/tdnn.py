@@ -47,16 +47,20 @@ class ResidualConvs(nn.Module):
 
     def forward(self, x: PackedSequence) -> PackedSequence:
         """Map frames of ``input_size`` to frames of ``hidden_size``."""
-        x = like(x, relu(self.norm(self.project(x.data))))
-        padded, lengths = pad_packed_sequence(x, batch_first=True)  # (B, T, H)
-        mask = length_mask(lengths, padded.size(1), padded.device)[..., None]
+        padded, lengths = pad_packed_sequence(x)  # (T, B, I)
+        return like(x, pack(self.over_padding(padded, lengths).transpose(0, 1), lengths).data)
+
+    def over_padding(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """The same over padded x, (T, B, I), of ``lengths`` frames, (B,): (T, B, H), zeros as padding."""
+        mask = length_mask(lengths, x.size(0), x.device)[..., None]  # (B, T, 1)
+        x = _activated(self.norm, self.project(x.transpose(0, 1)), mask)
         for layer, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
-            y = _activated(norm, conv(padded.transpose(1, 2)).transpose(1, 2), mask)
+            y = _activated(norm, conv(x.transpose(1, 2)).transpose(1, 2), mask)
             if self.gates:
                 mean = y.sum(1) / mask.sum(1)
                 y = y * (2 * torch.sigmoid(self.gates[layer](mean)))[:, None]  # about 1 before training
-            padded = padded + torch.dropout(y, self.dropout, self.training)
-        return like(x, pack(padded, lengths).data)
+            x = x + torch.dropout(y, self.dropout, self.training)
+        return x.transpose(0, 1)
 
 
 def _gate(size: int, inner: int) -> nn.Module:

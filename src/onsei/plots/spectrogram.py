@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
+from onsei.errors import DataError
 from onsei.plots.sound import Word, checked_words, mono
 from onsei.plots.style import INK, dress, figure, fonts
 from onsei.plots.words import axes_with_words, draw_words
@@ -45,6 +46,37 @@ def spectrogram(samples: ArrayLike, rate: int, words: Sequence[Word] | None = No
     bar.outline.set_visible(False)
     if strip is not None:
         draw_words(axes, strip, said, duration)
+    return drawn
+
+
+def compared(sounds: Sequence[tuple[str, ArrayLike]], rate: int) -> Figure:
+    """Spectrograms of several sounds one below the other, on one axis of time: (title, samples) each.
+
+    Args:
+        sounds: titles, and samples as for ``spectrogram``. Levels are relative to the loudest point of each.
+        rate: samples per second.
+
+    Raises:
+        DataError: no sound, or one is empty or not finite.
+    """
+    if not sounds:
+        raise DataError("expected sounds to compare, found none", "give one or more")
+    monos = [(title, mono(samples, rate)) for title, samples in sounds]
+    longest = max(len(sound) for _, sound in monos) / rate
+    drawn = figure(9.0, 0.6 + 2.2 * len(monos))
+    panels = drawn.subplots(len(monos), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (title, sound) in zip(panels, monos, strict=True):
+        image = axes.imshow(
+            levels(sound, rate), origin="lower", aspect="auto", cmap="magma", vmin=-_RANGE, vmax=0,
+            extent=(0, len(sound) / rate, 0, rate / 2000), interpolation="none",
+        )  # fmt: skip
+        dress(axes, x="time in seconds" if axes is panels[-1] else "", y="frequency in kHz")
+        axes.set_title(title, loc="left", color=INK, fontsize=10, fontfamily=list(fonts()), parse_math=False)
+        axes.set_xlim(0, longest)
+    bar = drawn.colorbar(image, ax=list(panels), pad=0.01, aspect=15 * len(monos))
+    bar.set_label("dB", color=INK, fontsize=10, fontfamily=list(fonts()))
+    bar.ax.tick_params(colors=INK, labelsize=9, length=0)
+    bar.outline.set_visible(False)
     return drawn
 
 

@@ -15,7 +15,7 @@ from onsei.plots.points import points, thin
 
 _LIMIT = 1000
 _MARK = 256
-_NO_CURVES = ("step", "epoch", "seconds", "val_seconds", "best", "skipped")
+_NO_CURVES = ("step", "epoch", "seconds", "val_seconds", "best", "skipped", "not_finite")
 _RECENT = 200
 
 

@@ -34,8 +34,13 @@ class Standing:
     since_best: int = 0
     """Validations since the best one."""
     skipped: int = 0
-    """Steps skipped because the gradients were not finite."""
+    """Steps skipped because the losses or gradients were not finite."""
     skipped_in_row: int = 0
+    """Of them the last ones, without a step between; one that only looks for a loss scale is none."""
+    origin: str = ""
+    """What the first weights were taken from; empty: they were drawn by chance."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Items that the Learner counted, by name, over the run."""
     seconds: float = 0.0
     """Time spent, over all resumes."""
     stepping: float = 0.0
@@ -43,8 +48,24 @@ class Standing:
     waited: float = 0.0
     """Seconds of that spent waiting for batches."""
 
-    def stepped(self, *, batch: int, skipped: bool, seconds: float, waited: float) -> Standing:
-        """After a window that ends before batch number ``batch``."""
+    def stepped(
+        self,
+        *,
+        batch: int,
+        skipped: bool,
+        seconds: float,
+        waited: float,
+        overflow: bool = False,
+        counts: Mapping[str, int] | None = None,
+    ) -> Standing:
+        """After a window that ends before batch number ``batch``.
+
+        Args:
+            skipped: whether it made no step.
+            seconds, waited: what it took, and the part of it spent waiting for batches.
+            overflow: whether the loss scale was too high, and no more.
+            counts: items counted in it.
+        """
         return replace(
             self,
             batch=batch,
@@ -52,7 +73,8 @@ class Standing:
             values={},
             score=None,
             skipped=self.skipped + skipped,
-            skipped_in_row=self.skipped_in_row + 1 if skipped else 0,
+            skipped_in_row=self.skipped_in_row + (not overflow) if skipped else 0,
+            counts={**self.counts, **{name: self.counts.get(name, 0) + n for name, n in (counts or {}).items()}},
             stepping=self.stepping + seconds,
             waited=self.waited + waited,
         )

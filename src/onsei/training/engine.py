@@ -36,6 +36,8 @@ class Summary:
     """Part of the training steps' time spent waiting for batches, 0..1."""
     skipped: int
     """Steps skipped because losses or gradients were not finite."""
+    counts: Mapping[str, int]
+    """Items that the Learner counted, by name."""
     quarantined: int
     """Rows that could not be used; known to the first process."""
     stopped: str
@@ -44,6 +46,7 @@ class Summary:
     def __str__(self) -> str:
         best = "" if self.best is None else f", best value {self.best:.4g}"
         lost = f", {self.skipped} steps skipped" if self.skipped else ""
+        lost += "".join(f", {name.replace('_', ' ')}: {count}" for name, count in self.counts.items() if count)
         lost += f", {self.quarantined} rows in quarantine" if self.quarantined else ""
         time = f"{self.seconds:.1f} s ({self.data_wait:.1%} of stepping spent waiting for data)"
         return f"{self.stopped}: {self.steps} steps, {self.epochs} epochs in {time}{best}{lost}"
@@ -67,7 +70,7 @@ class Engine:
         self.resolved = _without_resume(resolved)
         if options.threads:
             torch.set_num_threads(options.threads)
-        self.processes = Processes(options.device, options.precision)
+        self.processes = Processes(options.device, options.precision, options.device_ids)
 
     def fit(
         self,
@@ -122,6 +125,8 @@ class Engine:
             "steps": summary.steps,
             "seconds": round(summary.seconds, 3),
             "skipped": summary.skipped,
+            **summary.counts,
+            **({"finetuned_from": run.standing.origin} if run.standing.origin else {}),
             "quarantined": summary.quarantined,
             "stopped": summary.stopped,
             "processes": self.processes.world,
@@ -141,14 +146,19 @@ def _summary(run: Run, stopped: str) -> Summary:
         seconds=run.scribe.seconds,
         data_wait=standing.waited / standing.stepping if standing.stepping else 0.0,
         skipped=standing.skipped,
+        counts=standing.counts,
         quarantined=run.scribe.quarantined,
         stopped=stopped,
     )
+
+
+_FRESH = {"continue_from": "", "finetune": False}
+"""Options that a run's own configuration must not hold: going on from it would take its first weights once more."""
 
 
 def _without_resume(resolved: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration as of a new run: where it went on from is no part of what it is."""
     training = resolved.get("training")
     if isinstance(training, Mapping) and "continue_from" in training:
-        return {**resolved, "training": {**training, "continue_from": ""}}
+        return {**resolved, "training": {**training, **{k: v for k, v in _FRESH.items() if k in training}}}
     return dict(resolved)

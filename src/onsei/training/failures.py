@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,8 @@ from onsei.training.learner import Batch
 from onsei.training.signals import StopFlag
 
 _MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "alloc_cpu.cpp")
+_NAMED = 12
+"""Ids that a message names."""
 _WORKER = ("DataLoader worker", "exited unexpectedly")
 
 
@@ -78,6 +80,25 @@ def describe_batch(batch: Any) -> str:
     fields = vars(batch) if hasattr(batch, "__dict__") else {}
     shapes = [f"{name} {tuple(value.shape)}" for name, value in fields.items() if isinstance(value, Tensor)]
     return ", ".join([f"{batch.size} items", *shapes])
+
+
+def suspects(batch: Any) -> list[str]:
+    """Ids of the rows of ``batch`` that hold values that are not finite; of all its rows where none does."""
+    ids = [str(id_) for id_ in getattr(batch, "ids", ())]
+    wrong: set[int] = set()
+    for value in vars(batch).values() if hasattr(batch, "__dict__") else ():
+        if isinstance(value, Tensor) and value.is_floating_point() and value.dim() and len(value) == len(ids):
+            wrong.update((~value.isfinite()).reshape(len(ids), -1).any(1).nonzero().flatten().tolist())
+    return [id_ for number, id_ in enumerate(ids) if number in wrong or not wrong]
+
+
+def told_suspects(steps: Sequence[tuple[int, Sequence[str]]]) -> str:
+    """One line a step whose losses or gradients were not finite, with the ids of its rows."""
+    lines = []
+    for step, ids in steps:
+        more = f" and {len(ids) - _NAMED} more; all are in metrics.jsonl" if len(ids) > _NAMED else ""
+        lines.append(f"{step}: not finite; rows {', '.join(ids[:_NAMED]) or 'without ids'}{more}")
+    return "\n  ".join(lines)
 
 
 def _out_of_memory(source: Any, batch: Any, text: str) -> RunError:

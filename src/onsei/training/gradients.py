@@ -29,6 +29,10 @@ class Outcome:
     """Norm of the gradients before clipping, by the name of each updated optimizer."""
     skipped: bool = False
     """Whether no step was made because a loss or a gradient was not finite."""
+    overflow: bool = False
+    """Whether only the gradients were not, and a loss scale above 1 can still be lowered: no fault of the rows."""
+    bad: tuple[int, ...] = ()
+    """This process's batches of the window, counted by ``take``, that had a loss that was not finite."""
 
 
 @dataclass(frozen=True)
@@ -54,19 +58,22 @@ class Gradients:
         self._max_norm = max_norm
         self._parameters = _parameters(optimizers)
         self._order: list[str] = []
-        self._losses: list[Tensor] = []
+        self._losses: list[tuple[int, Tensor]] = []
+        self._taken = 0
         if processes.scaler is not None:  # a process without a batch never scales a loss, but must know the scale
             processes.scaler.scale(torch.zeros((), device=processes.device))
 
     def open(self) -> None:
         """Begin a window. Until now the last window's gradients could be looked at."""
-        self._order, self._losses = [], []
+        self._order, self._losses, self._taken = [], [], 0
         for parameters in self._parameters.values():
             for parameter in parameters:
                 parameter.grad = None
 
     def take(self, weight: float) -> Update:
         """The ``update`` for one batch that makes up ``weight`` (0..1) of the window."""
+        number = self._taken
+        self._taken += 1
 
         def update(name: str, loss: Tensor) -> None:
             if name not in self._parameters:
@@ -75,7 +82,7 @@ class Gradients:
             if name not in self._order:
                 self._order.append(name)
             with torch.autocast(loss.device.type, enabled=False):
-                self._losses.append(loss.detach())
+                self._losses.append((number, loss.detach()))
                 share = loss.float() * weight
                 scaler = self._processes.scaler
                 share = share if scaler is None else scaler.scale(share)
@@ -85,15 +92,16 @@ class Gradients:
 
     def close(self) -> Outcome:
         """Sum over the processes and step every updated optimizer, in the order of their first update."""
-        finite = bool(torch.stack([x.float().isfinite().all() for x in self._losses]).all()) if self._losses else True
+        finite = torch.stack([x.float().isfinite().all() for _, x in self._losses]).tolist() if self._losses else []
+        bad = tuple(dict.fromkeys(n for (n, _), fine in zip(self._losses, finite, strict=True) if not fine))
         taken = {name: [p.grad is not None for p in self._parameters[name]] for name in self._order}
-        votes = self._processes.gather(_Vote(self._order, taken, finite))
+        votes = self._processes.gather(_Vote(self._order, taken, all(finite)))
         self._order = list(dict.fromkeys(name for vote in votes for name in vote.order))
         if not self._order:
             return Outcome()
         for name in self._order:
             self._sum(name, votes)
-        return self._step(all(vote.finite for vote in votes))
+        return self._step(all(vote.finite for vote in votes), bad)
 
     def _sum(self, name: str, votes: Sequence[_Vote]) -> None:
         if self._processes.world == 1:
@@ -112,8 +120,9 @@ class Gradients:
             for grad, part in zip(bucket, parts, strict=True):
                 grad.copy_(part.view_as(grad))
 
-    def _step(self, finite: bool) -> Outcome:
+    def _step(self, finite: bool, bad: tuple[int, ...]) -> Outcome:
         scaler = self._processes.scaler
+        scaled = scaler is not None and scaler.get_scale() > 1.0
         tensors = {}
         for name in self._order:
             if scaler is not None:
@@ -131,7 +140,7 @@ class Gradients:
                 scaler.step(self._optimizers[name])
         if scaler is not None:
             scaler.update()
-        return Outcome(norms, skipped)
+        return Outcome(norms, skipped, overflow=skipped and finite and scaled, bad=bad)
 
 
 def _parameters(optimizers: Mapping[str, Optimizer]) -> dict[str, list[nn.Parameter]]:

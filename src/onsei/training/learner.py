@@ -97,7 +97,8 @@ class Learner(Protocol):
         All optimizers step together after the window's last batch, so no network changes within ``step``.
 
         Returns:
-            Scalars to log, means over the batch.
+            Scalars to log, means over the batch. One whose name ends in ``_count`` is a number of items: it is summed
+            over the run and told at its end.
         """
         ...
 

@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
-from onsei.config import Fraction, NonNegative, NonNegativeInt, Positive, PositiveInt, options
+from onsei.config import Fraction, Indices, NonNegative, NonNegativeInt, Positive, PositiveInt, options
+from onsei.former import Former
 
 Shape = Literal["constant", "anneal", "cosine", "linear"]
 TrackerName = Literal["tensorboard", "wandb"]
+_TORCHRUN = (
+    "one machine: `torchrun --nproc-per-node 4 -m onsei SYSTEM train …`, or --device-ids 0,1,2,3 alone; two machines, "
+    "on each: `torchrun --nnodes 2 --node-rank 0 --master-addr FIRST --nproc-per-node 4 -m onsei SYSTEM train …`, on "
+    "the second with --node-rank 1"
+)
+_RANKS = "processes are started by torchrun, which tells each its place and address"
 
 
 @options
 class Training:
     """How long, in what precision and with what care to train; what to write down."""
+
+    FORMER: ClassVar[Mapping[str, Former]] = {
+        "--cuda": Former({"": "--device cuda"}, switch=True),
+        "--opt-level": Former(
+            {"O0": "--precision fp32", "O1": "--precision fp16", "O2": "--precision fp16"},
+            "is --precision here: O0 fp32, O1 and O2 fp16 with weights in 32 bits; O3, weights in 16 bits, does not "
+            "train reliably",
+            "write --precision fp16, or bf16, which needs no loss scale",
+        ),
+        "--loss-scale": Former({"*": ""}, "has no effect: under --precision fp16 the scale follows the gradients"),
+        "--keep-batchnorm-fp32": Former({"*": ""}, "has no effect: mixed precision keeps batch norm in 32 bits"),
+        "--tensorboard": Former({"": "--tracker tensorboard"}, switch=True),
+        "--logdir": Former({"*": "--log-dir {value}"}),
+        "--visdom": Former({"": ""}, "has no effect: `onsei watch RUN` shows live curves", switch=True),
+        "--world-size": Former({"1": ""}, _RANKS, _TORCHRUN),
+        "--rank": Former({"0": ""}, _RANKS, _TORCHRUN),
+        **{name: Former({}, _RANKS, _TORCHRUN) for name in ("--dist-url", "--dist-backend", "--gpu-rank")},
+    }
 
     epochs: PositiveInt = 10
     """Passes over the training rows."""
@@ -26,6 +52,9 @@ class Training:
     """Number format of the networks' arithmetic. The weights stay in 32 bits. bf16 is fp32 on CPUs without it."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train; auto: the GPU if there is one."""
+    device_ids: Indices = ""
+    """GPUs to train on, as `0,1,2,3`: one process each, started by this command unless torchrun did. With device cpu:
+    as many processes. Empty: the first GPU, or under torchrun one for each of its processes."""
     threads: NonNegativeInt = 0
     """CPU threads of each training process; 0: as torch chooses. Small networks are faster with 1."""
     seed: NonNegativeInt = 0
@@ -42,8 +71,8 @@ class Training:
 
     ema_decay: Fraction = 0.0
     """Decay per step of the weights' moving average, which is then validated and saved; 0: no average."""
-    max_skipped: PositiveInt = 20
-    """Stop after this many steps in a row with gradients that are not finite."""
+    max_skipped: PositiveInt = 3
+    """Stop after this many steps in a row with losses or gradients that are not finite. Such a step changes nothing."""
 
     validate_steps: NonNegativeInt = 0
     """Validate after every so many optimizer steps; 0: after every epoch."""
@@ -61,7 +90,10 @@ class Training:
     keep: PositiveInt = 2
     """Newest checkpoints kept, beside the best one."""
     continue_from: str = ""
-    """A run folder, or one checkpoint folder in it, to go on from."""
+    """A run folder, or one checkpoint folder in it, to go on from; with finetune also a model folder or a Hub
+    repository."""
+    finetune: bool = False
+    """Take only the weights from there: a new run, with a fresh optimizer. Rows of labels are taken by label."""
 
     id: str = ""
     """Name of the run in trackers; empty: the run folder's name."""

@@ -15,6 +15,7 @@ from torch import Tensor, distributed
 
 from onsei.errors import OnseiError, RunError
 from onsei.nn.device import has_bfloat16
+from onsei.training.launch import choose_gpus
 
 T = TypeVar("T")
 
@@ -25,12 +26,14 @@ class Processes:
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: ``fp32``, ``bf16`` or ``fp16``.
+        device_ids: GPUs of this machine, as ``0,1``; all where empty.
 
     Raises:
         RunError: torch has no such device here, or the device cannot compute in this precision.
     """
 
-    def __init__(self, device: str = "auto", precision: str = "fp32") -> None:
+    def __init__(self, device: str = "auto", precision: str = "fp32", device_ids: str = "") -> None:
+        choose_gpus(device_ids, device)
         accelerator = _accelerator(device, precision)
         self._accelerator = accelerator
         self.device: torch.device = accelerator.device

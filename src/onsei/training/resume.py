@@ -11,6 +11,7 @@ from onsei.errors import ModelError, RunError
 from onsei.training import checkpoint as checkpoints
 from onsei.training.checkpoint import Checkpoint
 from onsei.training.journal import CONFIG, METRICS
+from onsei.training.transfer import foreign_file
 
 _TRACES = (CONFIG, METRICS, checkpoints.FOLDER, "onsei.json")
 """What shows that a folder holds a run or a model."""
@@ -26,27 +27,35 @@ class Start:
     notes: tuple[str, ...] = ()
 
 
-def choose_start(continue_from: str, run: Path) -> Start:
+def choose_start(continue_from: str, run: Path, *, finetune: bool = False, system: str | None = None) -> Start:
     """Choose the checkpoint to go on from; checks that the run folder ``run`` may be written. Writes nothing.
 
     Args:
         continue_from: a run folder, one checkpoint folder, or empty for a new run.
+        finetune: whether it is only where a new run takes its weights from.
+        system: the system that trains, for messages.
 
     Raises:
         RunError: ``run`` holds another run; there is nothing to go on from; all checkpoints are damaged.
         ModelError: the one checkpoint asked for is damaged.
     """
-    if not continue_from:
-        _refuse_occupied(run, f"--continue-from {run}")
+    if finetune and not continue_from:
+        raise RunError("--finetune: from which weights?", "give --continue-from MODEL too")
+    if not continue_from or finetune:
+        _refuse_occupied(run, "another --output-dir" if finetune else f"--continue-from {run}")
         return Start()
     asked = Path(continue_from)
+    if asked.is_file():
+        raise foreign_file(asked, system)
     single = (asked / checkpoints.HEADER).is_file() or asked.parent.name == checkpoints.FOLDER
     source = asked.parent.parent if single else asked
     if not asked.is_dir() or not any((source / trace).exists() for trace in _TRACES[:3]):
         raise RunError(
             f"--continue-from {asked}: expected a run folder or one of its checkpoints, found "
             + ("neither" if asked.exists() else "nothing"),
-            f"name the folder that holds {CONFIG} and {checkpoints.FOLDER}/",
+            "a model without its run can only lend its weights: add --finetune"
+            if (asked / "onsei.json").is_file()
+            else f"name the folder that holds {CONFIG} and {checkpoints.FOLDER}/",
         )
     elsewhere = source.resolve() != run.resolve()
     if elsewhere:

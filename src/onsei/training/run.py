@@ -14,16 +14,16 @@ from torch import Tensor
 
 from onsei.errors import RunError
 from onsei.training import checkpoint as checkpoints
-from onsei.training import resume
+from onsei.training import resume, transfer
 from onsei.training.clock import Standing
-from onsei.training.failures import explained, next_batch
+from onsei.training.failures import explained, next_batch, told_suspects
 from onsei.training.learner import Batch, BatchSource, HasLargest
 from onsei.training.options import Training
 from onsei.training.profiling import profiled
 from onsei.training.schedule import Position
 from onsei.training.scribe import Scribe
 from onsei.training.signals import StopFlag, StoppedError
-from onsei.training.trainee import Trainee
+from onsei.training.trainee import Lesson, Trainee
 from onsei.training.validation import rehearse, validate
 
 
@@ -51,12 +51,18 @@ class Run:
         self._processes = trainee.processes
         self._stride = self._processes.world * training.accumulate
         self._windows = self._first_windows = self._count_windows(0)
-        start = self._processes.from_first(lambda: resume.choose_start(training.continue_from, folder))
+        source, system = training.continue_from, trainee.system
+        start = self._processes.from_first(
+            lambda: resume.choose_start(source, folder, finetune=training.finetune, system=system)
+        )
         notes: list[str] = list(start.notes)
         metrics_bytes = 0
         self.standing = self._processes.from_first(_new_standing)
         if start.checkpoint is not None:
             metrics_bytes = self._restore(start.checkpoint, notes)
+        elif training.finetune:
+            notes.extend(trainee.take_weights(lambda: transfer.open_origin(source, system)))
+            self.standing = replace(self.standing, origin=source)
         if val is not None:
             rehearse(trainee, val, training)
         self.scribe = Scribe(
@@ -72,6 +78,7 @@ class Run:
         for note in (*self._processes.notes, *notes):
             self.scribe.say(note)
         self._estimated = not training.estimate_memory
+        self._suspects: list[tuple[int, tuple[str, ...]]] = []
         self._saved: Standing | None = self.standing if start.checkpoint and not start.source else None
 
     def train(self) -> str:
@@ -185,9 +192,12 @@ class Run:
         self.standing = before.stepped(
             batch=min(before.batch + self._stride, count),
             skipped=lesson.outcome.skipped,
+            overflow=lesson.outcome.overflow,
+            counts=lesson.counts,
             seconds=seconds,
             waited=waited,
         )
+        self._note_skip(lesson)
         done = self._position().progress
         self.scribe.write_step(self.standing, lesson, rates, waited / max(seconds, 1e-9), done)
         self._profile()
@@ -225,11 +235,21 @@ class Run:
         self.standing = self.standing.judged(values, training.monitor, training.mode)
         self.scribe.write_validation(self.standing, time.monotonic() - began, self._trainee.parameters())
 
+    def _note_skip(self, lesson: Lesson) -> None:
+        if not lesson.outcome.skipped:
+            self._suspects = []
+        elif lesson.outcome.overflow:
+            self.scribe.tell(f"step {self.standing.step} skipped: the loss scale was too high and is lowered")
+        else:
+            self._suspects.append((self.standing.step, lesson.suspects))
+            self.scribe.say(f"skipped step {told_suspects(self._suspects[-1:])}")
+
     def _check_finite(self) -> None:
         row = self.standing.skipped_in_row
         if row >= self._training.max_skipped:
             raise RunError(
-                f"step {self.standing.step}: the losses or gradients of {row} steps in a row were not finite",
+                f"step {self.standing.step}: the losses or gradients of {row} steps in a row were not finite\n  "
+                + told_suspects(self._suspects),
                 "lower the learning rate, set --max-norm, raise --warmup-steps or choose --precision fp32, and go on "
                 "from the last checkpoint: its weights are whole",
             )

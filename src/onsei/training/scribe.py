@@ -85,6 +85,8 @@ class Scribe:
                 "data_wait": waited,
                 "seconds": self.seconds,
                 "skipped": standing.skipped,
+                **{name: count for name, count in standing.counts.items() if count},
+                **({"not_finite": list(lesson.suspects)} if lesson.suspects else {}),
             }
         )
 

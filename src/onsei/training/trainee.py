@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,15 +14,19 @@ from onsei.errors import RunError
 from onsei.nn.ema import ExponentialMovingAverage
 from onsei.training import memory
 from onsei.training.clock import Standing, derive_batch_seed
+from onsei.training.failures import suspects
 from onsei.training.gradients import Gradients, Outcome
 from onsei.training.learner import Batch, Clock, Learner
 from onsei.training.options import Training
 from onsei.training.processes import Processes
 from onsei.training.schedule import Rates, Schedule
 from onsei.training.state import describe_difference, moved
+from onsei.training.transfer import Origin, take
 
 STATISTICS = ("running_mean", "running_var")
 """Buffers that each process fills from its own batches."""
+COUNT = "_count"
+"""What the name of a number of items ends in, where a Learner logs one."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,10 @@ class Lesson:
     outcome: Outcome
     values: Mapping[str, float]
     """What the Learner logged, weighed by the batches' sizes over all processes."""
+    counts: Mapping[str, int]
+    """What it counted, summed over all processes."""
+    suspects: tuple[str, ...] = ()
+    """Where no step was made: ids of the rows in whose batches it went wrong, over all processes."""
 
 
 class Trainee:
@@ -57,6 +65,7 @@ class Trainee:
         self.rates = Rates(learner.optimizers, {name: schedules.get(name, default) for name in learner.optimizers})
         self._gradients = Gradients(learner.optimizers, processes, training.max_norm)
         self._trained = self._find_trained()
+        self._kept = {name: buffer.clone() for name, buffer in self._buffers().items()}
         averaged = self._trained | {name: b for name, b in self._buffers().items() if b.is_floating_point()}
         self._ema = ExponentialMovingAverage(averaged, training.ema_decay) if training.ema_decay else None
 
@@ -65,21 +74,33 @@ class Trainee:
         """Module and name of the Learner's class."""
         return f"{type(self.learner).__module__}:{type(self.learner).__qualname__}"
 
+    @property
+    def system(self) -> str | None:
+        """The system whose Learner it is; None where it is of none."""
+        module = type(self.learner).__module__
+        return module.split(".")[2] if module.startswith("onsei.systems.") else None
+
     def learn(self, batches: Sequence[Batch], total: int, standing: Standing) -> Lesson:
         """Make one step from this process's ``batches`` of a window that holds ``total`` items over all processes."""
         sums: dict[str, tuple[float, float]] = {}
+        seen: list[Batch] = []
+        for name, buffer in self._buffers().items():
+            self._kept[name].copy_(buffer)
         self._gradients.open()
         for micro, batch in enumerate(batches):
             if not batch.size:
                 continue
+            seen.append(batch)
             values = self._step(batch.to(self.processes.device, non_blocking=True), micro, total, standing)
             for name, value in values.items():
                 old, weight = sums.get(name, (0.0, 0))
-                sums[name] = (old + value * batch.size, weight + batch.size)
+                share = 1 if name.endswith(COUNT) else batch.size
+                sums[name] = (old + value * share, weight + share)
         outcome = self._gradients.close()
         if self._ema is not None and not outcome.skipped and outcome.norms:
             self._ema.update()
-        return Lesson(outcome, self._mean(sums))
+        values, counts = self._merged(sums)
+        return Lesson(outcome, values, counts, self._take_back(seen, outcome) if outcome.skipped else ())
 
     def estimate_memory(self, batch: Batch, standing: Standing) -> memory.Estimate:
         """See ``memory.estimate``."""
@@ -148,6 +169,19 @@ class Trainee:
             "statistics": statistics,
         }
 
+    def take_weights(self, open_origin: Callable[[], Origin]) -> list[str]:
+        """Begin with the weights of another training, read by the first process; returns what the user should know.
+
+        Raises:
+            RunError, ModelError: there are none, or they are another network's.
+        """
+        notes = self.processes.from_first(lambda: take(self.learner, open_origin()))
+        for module in self.learner.modules.values():
+            self.processes.align([tensor.detach() for tensor in (*module.parameters(), *module.buffers())])
+        if self._ema is not None:
+            self._ema.restart()
+        return notes
+
     def load_weights(self, state: Mapping[str, Any], source: str) -> None:
         """Take the weights, their averages, the mean statistics and the Learner's own state from ``state``.
 
@@ -211,13 +245,26 @@ class Trainee:
         seed = derive_batch_seed(self._seed, standing.step, micro, self.processes.rank, self.processes.world)
         return Clock(standing.step, standing.epoch, seed)
 
-    def _mean(self, sums: Mapping[str, tuple[float, float]]) -> dict[str, float]:
+    def _take_back(self, batches: Sequence[Batch], outcome: Outcome) -> tuple[str, ...]:
+        """Undo what the window left in running statistics; returns the ids of the rows that are under suspicion."""
+        for name, buffer in self._buffers().items():
+            buffer.copy_(self._kept[name])
+        everyone = self.processes.gather([suspects(batches[number]) for number in outcome.bad])
+        found = [ids for part in everyone for ids in part]
+        if not found:  # the losses were finite, the gradients not
+            found = [ids for part in self.processes.gather([suspects(batch) for batch in batches]) for ids in part]
+        return tuple(id_ for ids in found for id_ in ids)
+
+    def _merged(self, sums: Mapping[str, tuple[float, float]]) -> tuple[dict[str, float], dict[str, int]]:
+        """Means and counts over all processes."""
         merged: dict[str, tuple[float, float]] = {}
         for part in self.processes.gather(sums):
             for name, (value, weight) in part.items():
                 old, old_weight = merged.get(name, (0.0, 0.0))
                 merged[name] = (old + value, old_weight + weight)
-        return {name: value / weight for name, (value, weight) in merged.items()}
+        means = {name: value / weight for name, (value, weight) in merged.items() if not name.endswith(COUNT)}
+        counts = {name.removesuffix(COUNT): round(value) for name, (value, _) in merged.items() if name.endswith(COUNT)}
+        return means, counts
 
     def _statistics(self) -> dict[str, Tensor]:
         live = {name: tensor for name, tensor in self._buffers().items() if name.endswith(STATISTICS)}

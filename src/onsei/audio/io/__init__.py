@@ -17,10 +17,14 @@ from onsei.audio.samples import Samples, as_samples, check_finite
 from onsei.errors import AudioError
 from onsei.paths import written_aside
 
-__all__ = ["MAX_SECONDS", "AudioInfo", "info", "load", "save"]
+__all__ = ["MAX_SECONDS", "SUFFIXES", "AudioInfo", "info", "load", "save"]
 
 MAX_SECONDS = 3600.0
 """The longest piece that ``load`` reads unless told otherwise: an hour at 16 kHz is 230 MB."""
+SUFFIXES = frozenset(
+    ".wav .flac .mp3 .ogg .opus .m4a .mp4 .webm .aiff .aif .au .sph .caf .aac .wma".split()  # noqa: SIM905
+)
+"""Endings of files that are taken for sound where a folder is searched, in small letters."""
 _ROUNDING = 0.1
 """Seconds by which a segment may pass the end: manifests round their times."""
 _MAX_CHANNELS = 64

@@ -83,6 +83,9 @@ def _listed(root: Path, part: str, texts: dict[str, str], choice: Choice) -> Ite
             texts.pop(name, None)
         else:
             text, found = texts.pop(name), _found(root / "wav" / line.text)
+            if not found.is_file():
+                yield Fault("missing", line.place, f"{name}: no sound ({' '.join(_ENDINGS)})")
+                continue
             try:
                 audio = _readable(found, line.text, choice)
             except AudioError as error:

@@ -88,7 +88,8 @@ def _downloaded(corpus: Corpus, source: Source, choice: Choice) -> tuple[list[Pa
         return folder
 
     remotes = list(corpus.remotes(choice))
-    print(f"{corpus.title}: {len(remotes)} archives to {source.download_dir}, unpacked to {source.unpack_dir}")
+    what = f"{len(remotes)} archives" if len(remotes) > 1 else remotes[0].url
+    print(f"{corpus.title}: {what} to {source.download_dir}, unpacked to {source.unpack_dir}")
     if not corpus.many:
         return [fetch(remote) for remote in remotes], []
     with ThreadPoolExecutor(_AT_ONCE) as pool, progress("sessions", len(remotes)) as advance:

@@ -12,6 +12,12 @@ SYSTEM = System(
         Verb("labels", "labels that transcripts need", f"{_HERE}.config:Labels", f"{_HERE}.labels:labels"),
         Verb("train", "train a recognizer", f"{_HERE}.config:Train", f"{_HERE}.training:train", recipes=True),
         Verb("evaluate", "WER and CER on a manifest", f"{_HERE}.config:Evaluate", f"{_HERE}.evaluation:evaluate"),
+        Verb(
+            "compare",
+            "two models on the same utterances",
+            f"{_HERE}.config:Compare",
+            f"{_HERE}.evaluation.compare:compare_tables",
+        ),
         Verb("transcribe", "text of recordings", f"{_HERE}.config:Transcribe", f"{_HERE}.inference:transcribe"),
         Verb(
             "import",

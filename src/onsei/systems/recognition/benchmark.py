@@ -71,13 +71,16 @@ class Bench:
     def batch(self, size: int) -> Batch:
         """``size`` utterances of noise with labels, about 12 of them a second."""
         draw = torch.Generator().manual_seed(size)
-        count = max(1, min(output_frames(self.frames) // 2, round(12 * self.options.seconds)))
+        count = max(
+            1, min(output_frames(self.frames, self.options.model.time_stride) // 2, round(12 * self.options.seconds))
+        )
         whole = Batch(
             ids=tuple(map(str, range(size))),
             features=torch.randn(size, self.bins, self.frames, generator=draw),
             lengths=torch.full((size,), self.frames),
             labels=torch.randint(1, self.labels, (size * count,), generator=draw),
             label_lengths=torch.full((size,), count),
+            needed=torch.full((size,), 2 * count - 1),
             texts=("",) * size,
             seconds=(self.options.seconds,) * size,
         )

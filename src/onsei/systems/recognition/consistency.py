@@ -5,6 +5,7 @@ B batch, D feature rows, T frames, F output frames, V labels.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -12,28 +13,25 @@ import torch
 from torch import Tensor
 
 from onsei.nn.masks import length_mask
-from onsei.systems.recognition.config import Augment
-from onsei.systems.recognition.data import Batch, masked
+from onsei.systems.recognition.data import Batch
+
+Masks = Callable[[Tensor, np.random.Generator], Tensor]
+"""Blanks parts of features, (D, T), at random."""
 
 
-def without_masks(augment: Augment) -> Augment:
-    """The changes that both copies share: all but the masks, of which each copy gets its own."""
-    return replace(augment, freq_masks=0, time_masks=0)
-
-
-def doubled(batch: Batch, masks: Augment, seed: int) -> Batch:
+def doubled(batch: Batch, masks: Masks, seed: int) -> Batch:
     """The batch twice, one copy after the other, each utterance under masks of its own: 2B utterances.
 
     Args:
         batch: features without masks.
-        masks: how many and how wide.
+        masks: what blanks parts of each.
         seed: what the masks follow from.
     """
     random = np.random.default_rng(seed)
     features = torch.cat([batch.features, batch.features])
     lengths = torch.cat([batch.lengths, batch.lengths])
     for item, frames in zip(features, lengths.tolist(), strict=True):
-        item[:, :frames] = masked(item[:, :frames], masks, random)
+        item[:, :frames] = masks(item[:, :frames], random)
     return replace(
         batch,
         ids=batch.ids * 2,
@@ -41,8 +39,10 @@ def doubled(batch: Batch, masks: Augment, seed: int) -> Batch:
         lengths=lengths,
         labels=torch.cat([batch.labels, batch.labels]),
         label_lengths=torch.cat([batch.label_lengths, batch.label_lengths]),
+        needed=torch.cat([batch.needed, batch.needed]),
         texts=batch.texts * 2,
         seconds=batch.seconds * 2,
+        speakers=batch.speakers * 2,
     )
 
 

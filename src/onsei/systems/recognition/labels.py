@@ -34,7 +34,7 @@ def chosen(options: Train, manifest: Manifest) -> tuple[Alphabet, Counter[str]]:
         if options.labels_path is not None:
             return Alphabet.read(options.labels_path, options.case, options.units, options.script), Counter()
         return Alphabet(options.labels or ENGLISH, options.case, options.units, options.script), Counter()
-    if options.labels_path is not None or options.labels:
+    if (options.labels_path is not None or options.labels) and not options.training.finetune:
         raise ConfigError(
             "labels_from_data: there are labels already, by labels_path or labels", "--no-labels-from-data keeps these"
         )
@@ -49,7 +49,7 @@ def chosen(options: Train, manifest: Manifest) -> tuple[Alphabet, Counter[str]]:
 
 
 def _of_pieces(options: Train, manifest: Manifest) -> tuple[Alphabet, Counter[str]]:
-    if options.labels_path is not None or options.labels:
+    if (options.labels_path is not None or options.labels) and not options.training.finetune:
         raise ConfigError("units: bpe learns its labels, but labels or labels_path are given", "leave these out")
     spelling = Spelling(options.case, options.script)
     path = options.pieces_path or _of_run(options)
@@ -104,7 +104,7 @@ def opened(saved: ModelFolder) -> Alphabet:
 def settled(options: Train, alphabet: Alphabet) -> Train:
     """The options as a resume needs them: with the labels that were read, and judged by a rate that means something."""
     if options.labels_from_data:
-        options = replace(options, labels=alphabet.labels, labels_from_data=False)
+        options = replace(options, labels=alphabet.labels, labels_path=None, labels_from_data=False)
     if not alphabet.spaced and options.training.monitor == "val/wer":
         print(f"monitor: val/cer in place of val/wer, as {options.script} has no spaces between words")
         options = replace(options, training=replace(options.training, monitor="val/cer"))

@@ -5,6 +5,8 @@ B batch, D frequency bins, T input frames, F output frames (T by the time stride
 
 from __future__ import annotations
 
+from typing import cast
+
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 from torch.nn.utils.rnn import PackedSequence
@@ -56,6 +58,11 @@ class DeepSpeech2(nn.Module):
         self.fc = nn.Sequential(
             FrameWise(nn.Sequential(nn.BatchNorm1d(hidden), DroppedLinear(hidden, labels, options.dropout)), padded)
         )
+
+    @property
+    def head(self) -> nn.Module:
+        """The layer whose rows stand for the labels."""
+        return cast(nn.Module, self.fc[0].module[1])  # type: ignore[index]
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of every output frame.

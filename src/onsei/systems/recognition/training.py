@@ -5,7 +5,7 @@ B batch, D feature rows, T frames, F output frames, V labels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,23 @@ from onsei.data.manifest import Manifest
 from onsei.decoding.ctc import greedy
 from onsei.errors import DataError, RunError
 from onsei.hub import store
+from onsei.metrics.normalize import Normalizer, normalizer
 from onsei.metrics.wer import char_errors, word_errors
-from onsei.systems.recognition.config import Augment, Features, Train
+from onsei.systems.recognition.config import Features, Train
 from onsei.systems.recognition.config import Optimizer as OptimizerOptions
-from onsei.systems.recognition.consistency import divergence, doubled, without_masks
-from onsei.systems.recognition.data import Batch, Preparation, accept, cache_for, network_bins, source, survey
+from onsei.systems.recognition.consistency import Masks, divergence, doubled
+from onsei.systems.recognition.data import (
+    Batch,
+    Changes,
+    Preparation,
+    accept,
+    cache_for,
+    network_bins,
+    only_masks,
+    source,
+    survey,
+    without_masks,
+)
 from onsei.systems.recognition.labels import chosen, kept, settled
 from onsei.systems.recognition.model import DeepSpeech2
 from onsei.text import pieces
@@ -45,8 +57,9 @@ class CTCLearner:
         model: maps (B, D, T) and lengths to logits (B, F, V) and lengths.
         alphabet: what the V labels stand for.
         options: the optimizer.
+        scoring: what counts as the same text in WER and CER; the one that fits the alphabet by default.
         consistency: weight of the divergence between two masked copies of a batch (``consistency.py``); 0: one copy.
-        masks: what masks these copies.
+        masks: what masks these copies; batches then come without masks.
     """
 
     def __init__(
@@ -54,40 +67,53 @@ class CTCLearner:
         model: nn.Module,
         alphabet: Alphabet,
         options: OptimizerOptions,
+        scoring: Normalizer | None = None,
         consistency: float = 0.0,
-        masks: Augment | None = None,
+        masks: Masks = lambda features, random: features,
     ) -> None:
         self.modules = {"model": model}
         self.optimizers = {"model": optimizer(model, options)}
         self.alphabet = alphabet
+        self.scoring = scoring or normalizer("auto", alphabet.labels[1:])
         self.consistency = consistency
-        self.masks = masks or Augment()
+        self.masks = masks
         self.heard = 0
         """Utterances that this process has learned from since it started."""
 
+    @property
+    def labels(self) -> Sequence[str]:
+        """What the outputs mean."""
+        return self.alphabet.labels
+
+    @property
+    def label_rows(self) -> Collection[str]:
+        """The weights of the network's last layer: another alphabet keeps the rows of the labels it shares."""
+        head = getattr(self.modules["model"], "head", None)
+        own = set() if head is None else {id(p) for p in head.parameters()}
+        return {f"model.{name}" for name, p in self.modules["model"].named_parameters() if id(p) in own}
+
     def step(self, batch: Batch, clock: Clock, update: Update) -> Mapping[str, Tensor]:
-        """One update from the loss of an utterance, averaged over the batch."""
+        """One update from the loss of an utterance, averaged over the batch.
+
+        One that augmentation made too short for its labels counts nothing, and is counted.
+        """
         self.heard += batch.size
         if self.consistency:
-            return self._step_of_two(doubled(batch, self.masks, clock.seed), update)
+            batch = doubled(batch, self.masks, clock.seed)
         logits, lengths = self.modules["model"](batch.features, batch.lengths)
         loss = _ctc(logits, lengths, batch) / batch.size
+        logged = {"loss": loss.detach(), "too_short_count": (batch.needed > lengths.cpu()).sum()}
+        if self.consistency:
+            apart = divergence(log_softmax(logits.float(), -1), lengths) / (batch.size // 2)
+            loss, logged["apart"] = loss + self.consistency * apart, apart.detach()
         update("model", loss)
-        return {"loss": loss.detach()}
-
-    def _step_of_two(self, batch: Batch, update: Update) -> Mapping[str, Tensor]:
-        """The same from two copies of a batch and what parts them."""
-        logits, lengths = self.modules["model"](batch.features, batch.lengths)
-        loss = _ctc(logits, lengths, batch) / batch.size
-        apart = divergence(log_softmax(logits.float(), -1), lengths) / (batch.size // 2)
-        update("model", loss + self.consistency * apart)
-        return {"loss": loss.detach(), "apart": apart.detach()}
+        return logged
 
     def check(self, batch: Batch, clock: Clock) -> Mapping[str, Tensor]:
         """Loss an utterance; WER, and CER with and without spaces, in percent, of greedy decoding."""
         logits, lengths = self.modules["model"](batch.features, batch.lengths)
         heard = [self.alphabet.decode(path.labels.tolist()) for path in greedy(logits, lengths)]
-        pairs = list(zip(batch.texts, heard, strict=True))
+        pairs = [(self.scoring(said), self.scoring(text)) for said, text in zip(batch.texts, heard, strict=True)]
         counts = {
             "wer": [word_errors(*pair) for pair in pairs],
             "cer": [char_errors(*pair) for pair in pairs],
@@ -156,20 +182,24 @@ def train(options: Train) -> Summary:
     options = replace(options, features=features)
     torch.manual_seed(options.training.seed)
     model = DeepSpeech2(options.model, network_bins(features), len(alphabet.labels))
-    learner = CTCLearner(model, alphabet, options.optimization, options.consistency, options.augment)
+    scoring = normalizer(options.normalizer, alphabet.labels[1:])
+    augment = without_masks(options.augment) if options.consistency else options.augment
+    masks = Changes(only_masks(options.augment), features).masked
+    learner = CTCLearner(model, alphabet, options.optimization, scoring, options.consistency, masks)
     seed = options.training.seed
     stride = options.model.time_stride
     caches = cache_for(features, options.data, options.augment), cache_for(features, options.data, None)
-    changes = without_masks(options.augment) if options.consistency else options.augment
-    training = Preparation(alphabet, features, changes, caches[0], stride)
+    training = Preparation(alphabet, features, augment, caches[0], stride)
     checking = Preparation(alphabet, features, None, caches[1], stride)
 
     def finish(folder: Path, history: Mapping[str, Any]) -> None:
         if not learner.heard and history["quarantined"] >= len(manifest):
             found = f"none of its {len(manifest)} utterances could be used, so nothing was learned"
             raise DataError(f"{manifest.path}: {found}", f"the reasons are in {folder / 'quarantine.jsonl'}")
-        save(folder, options, model, alphabet, history)
+        save(folder, options, model, alphabet, {**history, "normalizer": scoring.name})
 
+    if validation is not None and engine.processes.main and not options.training.silent:
+        print(f"WER and CER of validation: normalizer {scoring}")
     return engine.fit(
         learner,
         source(manifest, training, options.data, seed=seed, training=True),

@@ -7,11 +7,12 @@ from onsei.systems.recognition.config.exchange import Export, Import
 from onsei.systems.recognition.config.features import Features
 from onsei.systems.recognition.config.network import Model
 from onsei.systems.recognition.config.train import Data, Optimizer, Train
-from onsei.systems.recognition.config.verbs import Evaluate, Labels, Prepare, Transcribe
+from onsei.systems.recognition.config.verbs import Compare, Evaluate, Labels, Prepare, Transcribe
 
 __all__ = [
     "Augment",
     "Benchmark",
+    "Compare",
     "Data",
     "Evaluate",
     "Export",

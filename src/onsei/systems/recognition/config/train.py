@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from onsei.config import Fraction, NonNegative, NonNegativeInt, Positive, PositiveInt, flag, options
+from onsei.former import Former
 from onsei.systems.recognition.config.augment import Augment
 from onsei.systems.recognition.config.features import Features
 from onsei.systems.recognition.config.network import Model
@@ -50,6 +52,11 @@ class Optimizer:
 class Train:
     """Train a recognizer from manifests."""
 
+    FORMER: ClassVar[Mapping[str, Former]] = {
+        "--no-sortaGrad": Former({"": "--no-sortagrad"}, switch=True),
+        "--model-path": Former({"*": ""}, "has no effect: the folder --output-dir itself becomes the model"),
+    }
+
     train_manifest: Path
     """Manifest of the training utterances (JSONL, or CSV of `audio,text` paths)."""
     output_dir: Annotated[Path, flag("--save-folder")]
@@ -76,6 +83,8 @@ class Train:
     script: Literal["plain", "kanji", "kana", "reading"] = "plain"
     """Plain: as written, words parted by spaces. Japanese without spaces: kanji, as written; kana, hiragana as
     katakana; reading, katakana as spoken, read by pyopenjtalk."""
+    normalizer: Literal["auto", "none", "lower", "basic"] = "auto"
+    """What counts as the same text in the WER and CER of validation; see `evaluate`."""
     features: Features = Features()
     """What the network sees."""
     model: Model = Model()

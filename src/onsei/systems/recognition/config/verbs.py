@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from onsei.config import (
     Fraction,
@@ -16,6 +17,13 @@ from onsei.config import (
     options,
     shown_as,
 )
+from onsei.former import Former
+
+_FORMER = {
+    "--cuda": Former({"": "--device cuda"}, switch=True),
+    "--half": Former({"": "--dtype float16"}, switch=True),
+    "--model-path": Former({}, "the model has no flag", "write the model folder as the first word"),
+}
 
 
 @options
@@ -41,8 +49,8 @@ class Prepare:
     url: str = ""
     """Address to download from in place of the corpus' own: of the archive; of the folder that has LibriSpeech's
     archives; of the page that lists VoxForge's."""
-    release: Literal["1", "2", "3"] = "2"
-    """Release of TED-LIUM to download."""
+    release: Literal["", "1", "2", "3"] = ""
+    """Release of TED-LIUM to download; 2 if not given."""
     subsets: Annotated[str, flag("--files-to-use", "--files-to-process")] = ""
     """Comma-separated parts to take, by default all: subsets of LibriSpeech (`train-clean-100,dev-clean`), of TED-LIUM
     (`train,dev`), lists of Common Voice (`validated.tsv,dev.tsv,test.tsv`)."""
@@ -87,16 +95,28 @@ class Labels:
 class Evaluate:
     """Measure a recognizer on a manifest."""
 
+    FORMER: ClassVar[Mapping[str, Former]] = _FORMER
+
     model: Annotated[Positional[str], shown_as("MODEL")]
     """Model folder or Hub repository."""
     test_manifest: Path
     """Manifest with transcripts."""
     json: Path | None = None
-    """Write the numbers to this file as one flat JSON object; rates in percent."""
+    """Write the numbers to this file as one flat JSON object; rates in percent, and the normalizer's name."""
     table: Path | None = None
-    """Write one JSON line an utterance: reference, hypothesis, errors, times."""
+    """Write one JSON line an utterance: reference, hypothesis, errors, times; `compare` reads it."""
     unknown_characters: Literal["fail", "drop"] = "drop"
     """What to do when transcripts hold characters outside the labels: stop, or count them and score without them."""
+    normalizer: Literal["auto", "none", "lower", "basic"] = "auto"
+    """What counts as the same text. None: words as they stand; lower: case does not matter; basic: nor do punctuation,
+    but for apostrophes in words, and width of characters (NFKC). Auto: none for labels of one case without punctuation,
+    else basic."""
+    bootstrap_by: Literal["auto", "utterance", "speaker"] = "auto"
+    """What the bootstrap draws for the intervals; auto: speakers where all rows have one."""
+    resamples: PositiveInt = 10000
+    """Draws of the bootstrap."""
+    seed: NonNegativeInt = 0
+    """Seed of the bootstrap."""
     verbose: bool = False
     """Print every utterance, not just the worst."""
     batch_size: PositiveInt = 20
@@ -112,8 +132,33 @@ class Evaluate:
 
 
 @options
+class Compare:
+    """Compare two recognizers on the same utterances: is the second better, and how sure is that?"""
+
+    first: Annotated[Positional[Path], shown_as("FIRST")]
+    """Table of the first, which `evaluate --table` wrote."""
+    second: Annotated[Positional[Path], shown_as("SECOND")]
+    """Table of the second."""
+    normalizer: Literal["none", "lower", "basic"] | None = None
+    """What counts as the same text; by default as the tables say. See `evaluate`."""
+    bootstrap_by: Literal["auto", "utterance", "speaker"] = "auto"
+    """What the bootstrap draws; auto: speakers where all rows have one."""
+    resamples: PositiveInt = 10000
+    """Draws of the bootstrap."""
+    seed: NonNegativeInt = 0
+    """Seed of the bootstrap."""
+    json: Path | None = None
+    """Write the numbers to this file as one flat JSON object; rates in percent."""
+
+
+@options
 class Transcribe:
     """Write down what recordings say."""
+
+    FORMER: ClassVar[Mapping[str, Former]] = {
+        **_FORMER,
+        "--audio-path": Former({}, "recordings have no flag", "write them as words after the model"),
+    }
 
     model: Annotated[Positional[str], shown_as("MODEL")]
     """Model folder or Hub repository."""

@@ -6,7 +6,7 @@ B batch, D feature rows, T frames, L labels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from onsei.audio import augment as change
 from onsei.audio import io
 from onsei.config import to_dict
 from onsei.data.cache import FeatureCache
@@ -27,13 +26,12 @@ from onsei.data.manifest import Manifest
 from onsei.data.row import Row
 from onsei.data.sampler import BucketSampler
 from onsei.decoding.ctc import required_frames
-from onsei.errors import DataError
+from onsei.errors import ConfigError, DataError
 from onsei.systems.recognition.config import Augment, Data, Features
-from onsei.systems.recognition.data.front import FrontEnd, by_rows, normalized, stored_rows
+from onsei.systems.recognition.data.augmentation import Changes, changed_by
+from onsei.systems.recognition.data.front import FrontEnd, by_rows, stored_rows
 from onsei.systems.recognition.model import output_frames
 from onsei.text.alphabet import Alphabet
-
-_COLORS: tuple[change.Color, ...] = ("white", "pink", "brown")
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,7 @@ class Item:
     text: str
     """The transcript in the alphabet's case, unknown characters left out."""
     seconds: float
+    speaker: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,8 +61,12 @@ class Batch:
     """Labels of all utterances in a row, shape (sum L,)."""
     label_lengths: Tensor
     """Labels of each utterance, shape (B,), on the CPU."""
+    needed: Tensor
+    """Output frames that its labels need at least, shape (B,), on the CPU."""
     texts: tuple[str, ...]
     seconds: tuple[float, ...]
+    speakers: tuple[str, ...] = ()
+    """Empty where unknown."""
     faults: tuple[Fault, ...] = ()
 
     @property
@@ -88,6 +91,12 @@ class Preparation:
     cache: FeatureCache | None = None
     stride: int = 2
     """Input frames per output frame of the network, which decide whether the labels fit."""
+    changes: Changes | None = field(init=False, repr=False, compare=False)
+    """What ``augment`` asks for; made here, so that a fault in it is found before training starts."""
+
+    def __post_init__(self) -> None:
+        changes = None if self.augment is None else Changes(self.augment, self.features)
+        object.__setattr__(self, "changes", changes)
 
     @cached_property
     def _front(self) -> FrontEnd:
@@ -104,16 +113,15 @@ class Preparation:
         text = self.alphabet.spoken(row.text)
         labels = self.alphabet.encode(text)
         features = torch.from_numpy(np.array(self._features(row, draw, labels)))  # a copy: the cache maps files
-        stored = self.features.kind == "precomputed"
-        if self.augment is not None:
-            features = _altered(features, self.augment, draw.generator("features"), stored)
-        elif stored:
+        if self.changes is not None:
+            features = self.changes.features(features, draw)
+        elif self.features.kind == "precomputed":
             features = by_rows(features)
         seconds = row.duration or features.shape[-1] * self.features.window_stride
-        return Item(row.id, features, labels, text, seconds)
+        return Item(row.id, features, labels, text, seconds, row.speaker or "")
 
     def _features(self, row: Row, draw: Draw, labels: list[int]) -> NDArray[np.float32]:
-        if self.augment is None or not changes_sound(self.augment) or self.features.kind == "precomputed":
+        if self.changes is None or not self.changes.of_sound:
             features = self._unchanged(row)
             _check_fit(row, labels, features.shape[-1], self.stride)
             return features
@@ -121,7 +129,7 @@ class Preparation:
         # loss counts nothing in that epoch.
         sound, rate = self._sound(row), self.features.sample_rate
         _check_fit(row, labels, self._front.frames(len(sound) / rate), self.stride)
-        return self._front(_changed(sound, rate, self.augment, draw.generator("sound")))
+        return self._front(self.changes.sound(sound, draw))
 
     def _unchanged(self, row: Row) -> NDArray[np.float32]:
         if row.features is not None or self.features.kind == "precomputed":
@@ -154,55 +162,6 @@ def _check_fit(row: Row, labels: list[int], frames: int, stride: int) -> None:
         raise DataError(f"{row.id}: {len(labels)} labels need {needed} frames, the sound has {found}", mend)
 
 
-def changes_sound(augment: Augment) -> bool:
-    """Whether ``augment`` changes samples, so that features cannot be kept from epoch to epoch."""
-    return bool(augment.speed or augment.trim or augment.gain or augment.shift or augment.noise_prob)
-
-
-def _changed(
-    samples: NDArray[np.float32], rate: int, options: Augment, random: np.random.Generator
-) -> NDArray[np.float32]:
-    if options.speed:
-        samples = change.speed(samples, rate, random, factors=(1 - options.speed, 1 + options.speed))
-    if options.trim:
-        before, after = (random.uniform(0, options.trim / 2, 2) * len(samples)).astype(int)
-        samples = samples[before : max(before + 1, len(samples) - after)]
-    if options.gain:
-        samples = change.gain(samples, rate, random, decibels=(-options.gain, options.gain))
-    if options.shift:
-        before, after = (random.uniform(0, options.shift, 2) * rate).astype(int)
-        samples = np.pad(samples, (before, after))
-    if options.noise_prob and random.random() < options.noise_prob:
-        color = _COLORS[random.integers(len(_COLORS))]
-        samples = change.noise(samples, rate, random, snr=(options.noise_snr_min, options.noise_snr_max), color=color)
-    return samples
-
-
-def _altered(features: Tensor, options: Augment, random: np.random.Generator, stored: bool) -> Tensor:
-    """``stored`` features come as they lie in their file: each row is normalized here, as the changed voice itself."""
-    if options.tempo:
-        features = change.stretch_time(features, random, factors=(1 - options.tempo, 1 + options.tempo))
-    if options.warp:
-        features = change.warp_frequencies(features, random, factors=(1 - options.warp, 1 + options.warp))
-    if stored:
-        features = by_rows(features)
-    if options.slope:
-        features = change.tilt(features, random, spread=options.slope, knots=2)
-    if options.tilt:
-        features = change.tilt(features, random, spread=options.tilt, knots=options.tilt_knots)
-    if not stored and (options.tempo or options.warp or options.slope or options.tilt):
-        features = normalized(features)
-    return masked(features, options, random)
-
-
-def masked(features: Tensor, options: Augment, random: np.random.Generator) -> Tensor:
-    """Features, (D, T), with bands of frequency and stretches of time blanked (SpecAugment)."""
-    features = change.mask_frequencies(features, random, width=options.freq_width, count=options.freq_masks)
-    return change.mask_times(
-        features, random, width=options.time_width, count=options.time_masks, portion=options.time_share
-    )
-
-
 def collate(items: Sequence[Item], faults: Sequence[Fault]) -> Batch:
     """Pad items to a batch."""
     frames = [item.features.T for item in items]  # (T, D)
@@ -213,8 +172,10 @@ def collate(items: Sequence[Item], faults: Sequence[Fault]) -> Batch:
         lengths=torch.tensor([item.features.shape[-1] for item in items], dtype=torch.long),
         labels=torch.tensor([label for item in items for label in item.labels], dtype=torch.long),
         label_lengths=torch.tensor([len(item.labels) for item in items], dtype=torch.long),
+        needed=torch.tensor([required_frames(item.labels) for item in items], dtype=torch.long),
         texts=tuple(item.text for item in items),
         seconds=tuple(item.seconds for item in items),
+        speakers=tuple(item.speaker for item in items),
         faults=tuple(faults),
     )
 
@@ -245,14 +206,21 @@ def cache_for(features: Features, options: Data, augment: Augment | None) -> Fea
     """The feature cache that the options ask for.
 
     Raises:
+        ConfigError: the features are stored already.
         DataError: the sounds change in every epoch, so that there is nothing to keep.
     """
-    if options.feature_cache is None or features.kind == "precomputed":
+    if options.feature_cache is None:
         return None
-    if augment is not None and changes_sound(augment):
+    if features.kind == "precomputed":
+        raise ConfigError(
+            "data.feature_cache keeps computed features, but features.kind is precomputed: they are stored already",
+            "leave out --feature-cache",
+        )
+    given = [f"augment.{name}" for name in changed_by(augment)] if augment is not None else []
+    if given:
         raise DataError(
-            "data.feature_cache keeps features from epoch to epoch, but augment.speed, gain, shift or noise changes "
-            "the sounds in each",
-            "leave out --feature-cache, or set these four to 0 (masks do not matter)",
+            f"data.feature_cache keeps features from epoch to epoch, but {', '.join(given)} changes the sounds in each",
+            "leave out --feature-cache, or turn these off (masks, time_warp, tempo by spectrogram, warp, slope and "
+            "tilt do not matter)",
         )
     return FeatureCache(options.feature_cache, to_dict(features))

@@ -24,10 +24,9 @@ def prepare(options: Prepare) -> None:
         ConfigError: two sources.
     """
     corpus, folder = CORPORA[options.kind], options.output_dir
-    parts = dict.fromkeys((*corpus.parts, "train", *(("val",) if options.val_fraction else ())))
-    manifest.refuse_existing([folder / f"{part}.jsonl" for part in parts], options.force)
-    if options.source and options.archive:
-        raise ConfigError(f"two sources: {options.source} and --archive {options.archive}", "name one of them")
+    _check(options)
+    targets = [folder / f"{part}.jsonl" for part in dict.fromkeys((*corpus.parts, "train", "val"))]
+    manifest.refuse_existing(targets, options.force)
     choice = Choice(
         made=folder / "wav",
         subsets=tuple(name.strip() for name in options.subsets.split(",") if name.strip()),
@@ -68,7 +67,27 @@ def prepare(options: Prepare) -> None:
         print(f"{folder / f'{part}.jsonl'}: {rows} utterances, {written.seconds[part] / 3600:.2f} h")
     counts = ", ".join(f"{count} {kind}" for kind, count in written.faults.items())
     kinds = f" ({counts})" if total else ""
+    for target in targets:
+        if target.exists() and target.stem not in written.rows:
+            print(f"note: {target} is of an earlier call, and may hold the same utterances")
     print(f"left out: {total} unreadable{kinds}, {written.pruned} by duration")
+
+
+def _check(options: Prepare) -> None:
+    """ConfigError for options that say different things, or nothing for this corpus."""
+    sources = [str(source) for source in (options.source, options.archive, options.url) if source]
+    if len(sources) > 1:
+        raise ConfigError(f"more than one source: {', '.join(sources)}", "name one of SOURCE, --archive and --url")
+    kinds = {
+        "subsets": (options.subsets, ("librispeech", "tedlium", "commonvoice")),
+        "language": (options.language, ("commonvoice",)),
+        "release": (options.release, ("tedlium",)),
+    }
+    for name, (value, known) in kinds.items():
+        if value and options.kind not in known:
+            raise ConfigError(
+                f"--{name} {value}: {options.kind} has none", f"it is for {', '.join(known)}: leave it out"
+            )
 
 
 def _noted(entries: Iterable[Entry], shown: list[Fault]) -> Iterator[Entry]:

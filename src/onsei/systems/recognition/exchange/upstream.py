@@ -25,6 +25,7 @@ _TAKEN = {"state_dict", "hyper_parameters", "hparams", "labels", "audio_conf", "
           "hidden_layers", "bidirectional"}  # fmt: skip
 _HEAVY = ("optim_dict", "optimizer_states", "lr_schedulers", "amp", "callbacks", "loops")
 _SHOWN = 20
+_MOST_LAYERS = 100
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,15 @@ def understand(content: Any, path: Path, labels: Sequence[str] | None = None) ->
     Raises:
         ModelError: it is none of deepspeech.pytorch, or its parts do not fit together; all mismatches are listed.
     """
+    try:
+        return _understood(content, path, labels)
+    except (ArithmeticError, AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
+        # Values of kinds that no version of theirs wrote.
+        reason = f"{type(error).__name__}: {str(error)[:200]}"
+        raise ModelError(f"{path}: its content makes no sense ({reason})", "get the file from its source") from None
+
+
+def _understood(content: Any, path: Path, labels: Sequence[str] | None) -> Checkpoint:
     state = _state_dict(content, path)
     lightning = "pytorch-lightning_version" in content or "hyper_parameters" in content
     said = _said(content)
@@ -72,7 +82,7 @@ def understand(content: Any, path: Path, labels: Sequence[str] | None = None) ->
         alphabet = Alphabet(tuple(names), _case(names))
     except ConfigError as error:
         raise ModelError(f"{path}: {error.message}", "such labels are not supported") from None
-    left = [name for name in _HEAVY if content.get(name)] if isinstance(content, dict) else []
+    left = [name for name in _HEAVY if isinstance(content.get(name), (dict, list)) and content[name]]
     if left:
         remarks.append(f"left behind: {', '.join(left)} (training starts anew with the weights)")
     generation = "2022 (Lightning)" if lightning else "2020 (package)" if "labels" in content else "weights alone"
@@ -141,6 +151,8 @@ def _model(state: Mapping[str, Tensor], said: Mapping[str, Any], path: Path) -> 
     recurrent = state["rnns.0.rnn.weight_hh_l0"]
     kind = _GATES.get(len(recurrent) // recurrent.shape[1])
     layers = {name.split(".")[1] for name in state if name.startswith("rnns.")}
+    if len(layers) > _MOST_LAYERS:
+        raise ModelError(f"{path}: {len(layers)} recurrent layers", f"expected {_MOST_LAYERS} at most")
     ahead = state.get("lookahead.0.conv.weight")
     options: dict[str, Any] = {
         "rnn_type": kind,
