@@ -8,7 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 NAMES = (
-    *("calibrate", "start", "features", "loading", "manifest_rows"),
+    *("calibrate", "start", "features", "loading", "augment", "manifest_rows"),
     *("training", "training_step", "digits", "an4", "arctic"),
 )
 

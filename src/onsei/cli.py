@@ -52,6 +52,20 @@ TOOLS = (
             ),
         ),
     ),
+    Group(
+        "plot",
+        "pictures of sounds: png, svg, or a page that plays them",
+        tuple(
+            Verb(name, summary, f"onsei.plots.tools:{name.capitalize()}", f"onsei.plots.tools:{run}")
+            for name, run, summary in (
+                ("waveform", "waveform", "amplitude over time"),
+                ("spectrum", "spectrum", "level over frequency, at the beginning"),
+                ("spectrogram", "spectrogram", "level over time and frequency"),
+                ("mel", "mel", "level over time and mel band"),
+                ("all", "all_four", "all four in one picture or page"),
+            )
+        ),
+    ),
 )
 SINGLE = (
     Verb("inspect", "print all that a model folder holds", "onsei.hub.inspect:Inspect", "onsei.hub.inspect:inspect"),

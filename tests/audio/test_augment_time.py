@@ -124,3 +124,14 @@ def test_clipping_cuts_what_passes_full_scale_and_nothing_else() -> None:
         augment.clip(sound, 0)
     loud = augment.gain(0.9 * tone(0.1, amplitude=1.0), RATE, draw(), decibels=(6, 6))
     assert np.abs(loud).max() > 1.5  # a gain keeps it
+
+
+def test_stretching_and_warping_at_once_is_one_after_the_other() -> None:
+    rows = torch.randn(120, 20, generator=torch.Generator().manual_seed(1)).cumsum(0) / 10
+    for seed in range(20):
+        once = augment.stretch_and_warp_time(rows.T, draw(seed), factors=(0.9, 1.1), width=5)
+        generator = draw(seed)
+        twice = augment.warp_time(augment.stretch_time(rows.T, generator, factors=(0.9, 1.1)), generator, width=5)
+        assert once.shape == twice.shape
+        assert float((once - twice).abs().mean()) < 0.02
+    assert augment.stretch_and_warp_time(torch.ones(2, 3), draw()).shape[0] == 2

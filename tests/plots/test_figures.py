@@ -9,7 +9,7 @@ import warnings
 import matplotlib
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onsei.errors import DataError
@@ -148,7 +148,7 @@ def test_points_leave_out_what_is_no_number():
     assert points([], "a")[0].shape == (0,)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=400), st.integers(4, 60))
 def test_thinning_keeps_ends_extremes_and_order(values, limit):
     x, y = np.arange(len(values), dtype=float), np.array(values)

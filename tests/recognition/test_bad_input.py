@@ -4,9 +4,13 @@ import errno
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from onsei import paths
+from onsei.audio import io
+from onsei.config import parse_flags
+from onsei.systems.recognition.config import Train
 from onsei.systems.recognition.data import batches
 from tests.recognition.corpus import (
     BAD,
@@ -185,6 +189,26 @@ def test_a_checkpoint_of_another_network_or_alphabet_is_refused(capsys, corpus, 
     assert_refused(train(capsys, recipe, path, tmp_path / "b", *more, "--labels-path", turned), "labels")
     assert_refused(train(capsys, recipe, path, tmp_path / "c", *more, "--labels-path", larger), "shape")
     assert files(run) == before
+
+
+def test_a_probability_on_the_command_line_is_a_number(capsys, corpus, recipe, tmp_path):
+    options = parse_flags(Train, ["--train-manifest", "t", "--output-dir", "o", "--noise-prob", "0.4"], prog="train")
+    assert options.augment.noise_prob == 0.4
+    path = write(tmp_path, rows(corpus, 2))
+    for value in ("often", "1.5"):
+        answer = train(capsys, recipe, path, tmp_path / "run", "--noise-prob", value)
+        assert answer.status == 2
+        assert "noise" in answer.err
+
+
+def test_silence_trains_and_is_measured_without_nan(capsys, corpus, recipe, tmp_path):
+    first, *others = rows(corpus, 3)
+    io.save(tmp_path / "silence.wav", np.zeros(8000, np.float32), 8000)
+    path = write(tmp_path, [replace(first, audio=tmp_path / "silence.wav", duration=1.0, text="A"), *others])
+    answer = train(capsys, recipe, path, tmp_path / "run", "--val-manifest", path, "--epochs", "2")
+    assert answer.status == 0, answer.err
+    assert all(np.isfinite(value) for row in steps(tmp_path / "run") for value in row.values())
+    assert not quarantined(tmp_path / "run")
 
 
 def test_recipes_and_flags_with_typos_are_named_with_suggestions(capsys, corpus, recipe, tmp_path):

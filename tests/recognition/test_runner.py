@@ -2,13 +2,18 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
+import torch
 
 import onsei
 from onsei.errors import OnseiError
-from onsei.systems.recognition.config import Request
-from tests.recognition.corpus import assert_refused, command, rows
+from onsei.systems.recognition.config import Features, Model, Request
+from onsei.systems.recognition.inference import Transcriber
+from onsei.systems.recognition.model import DeepSpeech2
+from onsei.text.alphabet import Alphabet
+from tests.recognition.corpus import assert_refused, command, rows, train, write
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
@@ -18,6 +23,32 @@ def test_half_precision_gives_the_same_text(dtype, model, runner, corpus):
     texts = [runner(request).text for request in requests]
     assert any(texts)
     assert [half(request).text for request in requests] == texts
+
+
+@pytest.mark.parametrize("kind", ["lstm", "rnn", "ahead"])
+def test_half_precision_hears_like_full_on_a_cpu_whatever_the_layers(kind):
+    """In 16 bits, sums over many frames could overflow: the outputs must be near, for every kind of layer."""
+    torch.manual_seed(0)
+    options = Model(hidden_size=16, hidden_layers=2, conv_channels=4, rnn_type="lstm" if kind == "ahead" else kind)
+    options = replace(options, bidirectional=kind != "ahead")
+    features, alphabet = Features(sample_rate=8000), Alphabet(tuple("_AEIO "), "keep")
+    runners = [
+        Transcriber(DeepSpeech2(options, 81, 6), options, features, alphabet, torch.device("cpu"), dtype)
+        for dtype in (torch.float32, torch.float16)
+    ]
+    runners[1].model.load_state_dict(runners[0].model.state_dict())
+    seen = torch.randn(2, 81, 90)
+    with torch.inference_mode():
+        full, half = (r.model(seen.to(r.dtype), torch.tensor([90, 61]))[0] for r in runners)
+    assert half.dtype == torch.float16
+    torch.testing.assert_close(half.float(), full, atol=0.02, rtol=0.02)
+
+
+def test_the_look_ahead_of_a_model_is_saved_with_it(capsys, corpus, recipe, tmp_path):
+    words = ("--no-bidirectional", "--lookahead-context", "7")
+    assert train(capsys, recipe, write(tmp_path, rows(corpus, 2)), tmp_path / "run", *words).status == 0
+    model = onsei.load(tmp_path / "run", device="cpu")
+    assert model.options.lookahead_context == model.model.lookahead[0].context == 7
 
 
 def test_a_batch_of_mixed_lengths_is_each_alone(runner, corpus):

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -344,3 +345,31 @@ def test_metrics_are_json_even_where_numbers_are_not(tmp_path):
     for line in (tmp_path / "metrics.jsonl").read_text().splitlines():
         row = json.loads(line, parse_constant=lambda word: pytest.fail(word))
         assert all(not isinstance(v, float) or math.isfinite(v) for v in row.values())
+
+
+def test_validation_keeps_no_outputs(tmp_path):
+    """However many batches, no more than the last one's are alive."""
+    alive, most = weakref.WeakSet(), []
+
+    class Watched(Regression):
+        def check(self, batch, clock):
+            output = self.modules["net"](batch.x)
+            alive.add(output)
+            most.append(len(alive))
+            return {"loss": torch.stack([(output - batch.y).square().sum(), torch.tensor(float(batch.size))])}
+
+    fit(tmp_path, Watched(), val=Source(rows=80, seed=7), epochs=1)
+    assert len(most) >= 20
+    assert max(most) <= 2
+
+
+def test_the_logged_loss_is_of_its_own_step_only(tmp_path):
+    """Not a mean since some earlier moment, and not begun anew when validation gets better."""
+
+    class Known(Regression):
+        def step(self, batch, clock, update):
+            super().step(batch, clock, update)
+            return {"loss": torch.tensor(float(clock.step))}
+
+    fit(tmp_path, Known(), epochs=2, mode="max")
+    assert [row["train/loss"] for row in steps(tmp_path)] == list(range(14))

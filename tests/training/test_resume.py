@@ -301,3 +301,16 @@ def test_the_written_configuration_is_that_of_a_new_run(tmp_path):
         Regression(), Source(), None, lambda path, history: None
     )
     assert read_yaml(tmp_path / "config.yaml") == {"training": {"continue_from": "", "epochs": 1}, "name": "音声"}
+
+
+def test_a_resume_knows_the_best_value_so_far(tmp_path):
+    """Only a better one may take its place: the first epoch is best here, by mode max."""
+    fit(tmp_path, epochs=2, mode="max")
+    best = metrics(tmp_path)[7]["val/loss"]
+    kept = {}
+    summary, _ = fit(
+        tmp_path, epochs=4, mode="max", continue_from=str(tmp_path), save=lambda folder, history: kept.update(history)
+    )
+    assert summary.best == best == kept["metrics"]["val/loss"]
+    assert kept["best_step"] == 7
+    assert [row["best"] for row in metrics(tmp_path) if "best" in row] == [True, False, False, False]

@@ -14,7 +14,7 @@ from onsei.training.learner import Fault
 from onsei.training.options import Training
 from onsei.training.progress import Progress
 from onsei.training.tracking import open_trackers
-from tests.training.toys import Gan, Source, fit
+from tests.training.toys import Gan, Source, fit, metrics
 
 
 class Watch:
@@ -109,7 +109,10 @@ def test_tensorboard_shows_the_numbers_of_the_log_and_histograms(tmp_path):
     fit(tmp_path, Gan(), epochs=2, tracker=("tensorboard",), log_params=True)
     events = EventAccumulator(str(tmp_path / "tensorboard"), size_guidance={"histograms": 0}).Reload()
     assert {"train/loss", "val/loss", "lr/critic", "grad_norm/generator"} <= set(events.Tags()["scalars"])
-    assert len(events.Scalars("train/loss")) == 14
+    assert [event.step for event in events.Scalars("train/loss")] == list(range(1, 15))
+    assert [event.step for event in events.Scalars("val/loss")] == [7, 14]
+    written = {row["step"]: row for row in metrics(tmp_path) if "val/loss" in row}
+    assert [e.value for e in events.Scalars("val/loss")] == pytest.approx([written[n]["val/loss"] for n in (7, 14)])
     assert {"params/critic.0.weight", "grads/generator.0.weight"} <= set(events.Tags()["histograms"])
     assert len(events.Histograms("params/critic.0.weight")) == 2
 

@@ -7,6 +7,7 @@ import re
 import threading
 import warnings
 from functools import cache
+from typing import Literal
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -14,6 +15,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
+from matplotlib.lines import Line2D
+from matplotlib.spines import Spine
+from matplotlib.text import Text
 
 INK = "#16181d"
 """Color of text and axes; becomes light on a dark page."""
@@ -22,6 +26,7 @@ FAINT = "#c9ced6"
 PALETTE = ("#2f6fde", "#e07b39", "#2a9d6f", "#b5489b", "#c9a227", "#6b7a90", "#d1495b", "#3aa7c2")
 """Colors of data, readable on both pages."""
 _DARK = {INK: "#e4e6ea", FAINT: "#3c424d"}
+_PAPER = {"light": "#ffffff", "dark": "#14161a"}
 _JAPANESE = (
     "Noto Sans CJK JP", "Noto Sans JP", "IPAexGothic", "IPAGothic", "TakaoPGothic", "VL PGothic", "Hiragino Sans",
     "Hiragino Kaku Gothic ProN", "Yu Gothic", "Meiryo", "MS Gothic",
@@ -56,10 +61,11 @@ def fonts() -> tuple[str, ...]:
     return ("DejaVu Sans", *(name for name in _JAPANESE if name in installed))
 
 
-def to_svg(figure: Figure) -> str:
+def to_svg(figure: Figure, theme: Literal["auto", "light", "dark"] = "auto") -> str:
     """``figure`` as an SVG document whose text stays text, so that the reader's own fonts draw every script.
 
-    Light and dark follow the reader's system for figures made by ``onsei.plots.style.figure``.
+    Light and dark follow the reader's system for figures made by ``onsei.plots.style.figure``, and the background is
+    the page's, unless ``theme`` says otherwise.
     """
     stream = io.StringIO()
     with _rendering, warnings.catch_warnings():
@@ -73,24 +79,43 @@ def to_svg(figure: Figure) -> str:
     dark = "".join(f"--c{i}:{color};" for i, color in enumerate(_DARK.values()))
     for i, color in enumerate(_DARK):
         text = text.replace(color, f"var(--c{i})")
-    rules = f"<style>svg{{{light}}}@media (prefers-color-scheme: dark){{svg{{{dark}}}}}</style>"
+    rules = f"svg{{{light}}}@media (prefers-color-scheme: dark){{svg{{{dark}}}}}"
+    if theme != "auto":
+        rules = f"svg{{{light if theme == 'light' else dark}background:{_PAPER[theme]}}}"
+    rules = f"<style>{rules}</style>"
     return re.sub(r"(<svg[^>]*>)", lambda found: found[1] + rules, text, count=1)
 
 
-def to_png(figure: Figure, scale: float = 2.0) -> bytes:
-    """``figure`` as a PNG picture, ``scale`` × 100 dots an inch, on white where the figure has no color of its own."""
+def to_png(figure: Figure, scale: float = 2.0, *, dark: bool = False) -> bytes:
+    """``figure`` as a PNG picture, ``scale`` × 100 dots an inch.
+
+    On white where the figure has no color of its own; ``dark`` sets it on a dark ground, and its inks light for good.
+    """
     stream = io.BytesIO()
     clear = to_rgba(figure.get_facecolor())[3] == 0
+    if dark:
+        _darken(figure)
     with _rendering, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*[Gg]lyph.*")
         FigureCanvasAgg(figure).print_figure(
             stream,
             format="png",
             dpi=100 * scale,
-            facecolor="white" if clear else "auto",
+            facecolor=_PAPER["dark" if dark else "light"] if clear else "auto",
             metadata={"Software": None},
         )
     return stream.getvalue()
+
+
+def _darken(figure: Figure) -> None:
+    for axes in figure.axes:
+        axes.tick_params(which="both", colors=_DARK[INK], grid_color=_DARK[FAINT])
+        axes.tick_params(which="both", color=_DARK[FAINT])
+    inks = {to_rgba(light): other for light, other in _DARK.items()}
+    for part in figure.findobj(lambda a: isinstance(a, (Text, Line2D, Spine))):
+        color = part.get_edgecolor() if isinstance(part, Spine) else part.get_color()  # type: ignore[attr-defined]
+        if to_rgba(color) in inks:
+            part.set_color(inks[to_rgba(color)])  # type: ignore[attr-defined]
 
 
 def to_picture(figure: Figure) -> tuple[str, bytes]:

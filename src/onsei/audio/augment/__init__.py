@@ -12,6 +12,7 @@ from onsei.audio.augment.sound import clip, gain, shift, speed
 from onsei.audio.augment.spectrogram import (
     mask_frequencies,
     mask_times,
+    stretch_and_warp_time,
     stretch_time,
     tilt,
     warp_frequencies,
@@ -37,6 +38,7 @@ __all__ = [
     "reverb",
     "shift",
     "speed",
+    "stretch_and_warp_time",
     "stretch_time",
     "tempo",
     "tilt",

@@ -6,7 +6,6 @@ T samples, n samples of an impulse response.
 from __future__ import annotations
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
@@ -117,14 +116,20 @@ def convolve(samples: ArrayLike, response: Response) -> Samples:
     """
     array = as_samples(samples)
     length, block, behind = array.shape[-1], response.block, response.length - 1
-    step = block - behind
-    count = -(-length // step)
-    padded = np.zeros((*array.shape[:-1], behind + count * step), np.float32)
-    padded[..., behind : behind + length] = array
-    blocks = sliding_window_view(padded, block, axis=-1)[..., ::step, :]  # (..., count, block)
-    spectra = np.fft.rfft(blocks)
-    spectra *= response.spectrum
-    wet = np.fft.irfft(spectra, block)[..., behind:]
-    made = wet.reshape(*array.shape[:-1], -1)[..., :length].astype(np.float32, copy=False)
-    loud = rms(np.ascontiguousarray(made))
-    return made * np.float32(rms(array) / loud) if loud > 0 else array
+    made = np.empty_like(array)
+    piece = np.zeros((*array.shape[:-1], block), np.float32)
+    # Block by block: what a block needs stays in the processor's cache.
+    for start in range(0, length, block - behind):
+        first, last = max(0, start - behind), min(length, start - behind + block)
+        placed = first - start + behind
+        piece[..., :placed] = 0
+        piece[..., placed : placed + last - first] = array[..., first:last]
+        piece[..., placed + last - first :] = 0
+        spectrum = np.fft.rfft(piece)
+        spectrum *= response.spectrum
+        wanted = min(length - start, block - behind)
+        made[..., start : start + wanted] = np.fft.irfft(spectrum, block)[..., behind : behind + wanted]
+    loud = rms(made)
+    if loud > 0:
+        made *= np.float32(rms(array) / loud)
+    return made

@@ -20,7 +20,14 @@ WINDOWS: Mapping[str, Callable[..., Tensor]] = {
 }
 
 
-def window(name: str, length: int, *, symmetric: bool = False, padded: int | None = None) -> Tensor:
+def window(
+    name: str,
+    length: int,
+    *,
+    symmetric: bool = False,
+    padded: int | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
     """The window ``name`` of ``length`` samples, zero-padded evenly on both sides to ``padded``.
 
     A periodic window (the default, and librosa's for a name) is a symmetric one of ``length + 1`` without its last
@@ -31,7 +38,7 @@ def window(name: str, length: int, *, symmetric: bool = False, padded: int | Non
     """
     if name not in WINDOWS:
         raise AudioError(f"window: expected one of {', '.join(WINDOWS)}; found {name!r}", "choose one of these")
-    values = WINDOWS[name](length, periodic=not symmetric, dtype=torch.float64).float()
+    values = WINDOWS[name](length, periodic=not symmetric, dtype=torch.float64).to(dtype)
     if padded is None:
         return values
     left = (padded - length) // 2

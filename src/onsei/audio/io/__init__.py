@@ -17,7 +17,7 @@ from onsei.audio.samples import Samples, as_samples, check_finite
 from onsei.errors import AudioError
 from onsei.paths import written_aside
 
-__all__ = ["MAX_SECONDS", "SUFFIXES", "AudioInfo", "info", "load", "save"]
+__all__ = ["MAX_SECONDS", "SUFFIXES", "AudioInfo", "blocks", "encode", "info", "load", "save"]
 
 MAX_SECONDS = 3600.0
 """The longest piece that ``load`` reads unless told otherwise: an hour at 16 kHz is 230 MB."""
@@ -72,25 +72,29 @@ def load(
         AudioError: as for ``info``, and for damage inside, NaN or infinite samples, a segment or channel that the file
             does not have, or more than ``max_seconds``.
     """
-    if sample_rate is not None:
-        check_rate(sample_rate)
     with _opened(path) as source:
-        header = source.info
-        start, frames = _segment(header, offset, duration, max_seconds)
-        if channel is not None and not 0 <= channel < header.channels:
-            raise AudioError(
-                f"{header.path}: channel {channel} asked for, the file has {header.channels}",
-                f"choose a channel from 0 to {header.channels - 1}, or none for their mean",
-            )
-        rate = sample_rate or header.sample_rate
-        parts = list(resample_blocks(_mono(source, start, frames, channel), header.sample_rate, rate))
-    samples = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    if samples.size == 0:
-        raise AudioError(
-            f"{header.path}: too short: {frames} samples at {header.sample_rate} Hz are none at {rate} Hz",
-            "leave it out",
+        parts = list(
+            _read(source, sample_rate, offset=offset, duration=duration, channel=channel, max_seconds=max_seconds)
         )
-    return samples, rate
+        rate = sample_rate or source.info.sample_rate
+    return parts[0] if len(parts) == 1 else np.concatenate(parts), rate
+
+
+def blocks(
+    path: str | Path,
+    sample_rate: int | None = None,
+    *,
+    offset: float = 0.0,
+    duration: float | None = None,
+    channel: int | None = None,
+) -> Iterator[Samples]:
+    """What ``load`` reads, of any length, in blocks (t,) of bounded size: joined, they are its samples.
+
+    Arguments and errors as for ``load``; without ``sample_rate`` the rate is that of ``info``. Errors come when the
+    block is asked for.
+    """
+    with _opened(path) as source:
+        yield from _read(source, sample_rate, offset=offset, duration=duration, channel=channel, max_seconds=None)
 
 
 def save(path: str | Path, samples: ArrayLike, sample_rate: int, *, coding: str | None = None) -> None:
@@ -111,6 +115,14 @@ def save(path: str | Path, samples: ArrayLike, sample_rate: int, *, coding: str 
             none, NaN, infinite or would be clipped.
     """
     path = Path(path)
+    data = encode(path, samples, sample_rate, coding=coding)
+    with written_aside(path) as aside:
+        aside.write_bytes(data)
+
+
+def encode(name: str | Path, samples: ArrayLike, sample_rate: int, *, coding: str | None = None) -> bytes:
+    """The bytes that ``save`` would write to a file called ``name``. Arguments and errors as for ``save``."""
+    path = Path(name)
     check_rate(sample_rate)
     array = np.atleast_2d(as_samples(samples, str(path)))
     if array.ndim != 2 or len(array) > _MAX_CHANNELS:
@@ -125,14 +137,12 @@ def save(path: str | Path, samples: ArrayLike, sample_rate: int, *, coding: str 
             f"{path}: samples reach ±{peak:.3f}, beyond ±1 they would be clipped", "scale them, or write wav with FLOAT"
         )
     try:
-        data = libsndfile.encode(np.ascontiguousarray(array.T), sample_rate, container, coding or usual)
+        return libsndfile.encode(np.ascontiguousarray(array.T), sample_rate, container, coding or usual)
     except ValueError as error:
         raise AudioError(
             f"{path}: {container} {coding or usual} cannot hold {len(array)} channels at {sample_rate} Hz ({error})",
             "choose another rate or extension",
         ) from error
-    with written_aside(path) as aside:
-        aside.write_bytes(data)
 
 
 @contextmanager
@@ -153,6 +163,38 @@ def _opened(path: str | Path) -> Iterator[Source]:
     raise AudioError(
         f"{file}: not a sound file that can be read", "check what it is; convert headerless or rare formats to wav"
     )
+
+
+def _read(
+    source: Source,
+    sample_rate: int | None,
+    *,
+    offset: float,
+    duration: float | None,
+    channel: int | None,
+    max_seconds: float | None,
+) -> Iterator[Samples]:
+    """Blocks (t,) of a segment, mixed and resampled; none is empty."""
+    if sample_rate is not None:
+        check_rate(sample_rate)
+    header = source.info
+    start, frames = _segment(header, offset, duration, max_seconds)
+    if channel is not None and not 0 <= channel < header.channels:
+        raise AudioError(
+            f"{header.path}: channel {channel} asked for, the file has {header.channels}",
+            f"choose a channel from 0 to {header.channels - 1}, or none for their mean",
+        )
+    rate = sample_rate or header.sample_rate
+    found = 0
+    for block in resample_blocks(_mono(source, start, frames, channel), header.sample_rate, rate):
+        if block.size:
+            found += block.size
+            yield block
+    if not found:
+        raise AudioError(
+            f"{header.path}: too short: {frames} samples at {header.sample_rate} Hz are none at {rate} Hz",
+            "leave it out",
+        )
 
 
 def _segment(header: AudioInfo, offset: float, duration: float | None, max_seconds: float | None) -> tuple[int, int]:

@@ -130,7 +130,11 @@ class Changes:
         """``features``, shape (D, T), changed: shape (D, T')."""
         o, random = self.options, draw.generator("features")
         tempo = self.tempo if o.tempo_method == "spectrogram" else 0.0
-        if tempo:
+        if tempo and self.time_warp:
+            features = change.stretch_and_warp_time(
+                features, random, factors=(1 - tempo, 1 + tempo), width=self.time_warp
+            )
+        elif tempo:
             features = change.stretch_time(features, random, factors=(1 - tempo, 1 + tempo))
         if o.warp:
             features = change.warp_frequencies(features, random, factors=(1 - o.warp, 1 + o.warp))
@@ -142,7 +146,7 @@ class Changes:
             features = change.tilt(features, random, spread=o.tilt, knots=o.tilt_knots)
         if not self.stored and (tempo or o.warp or o.slope or o.tilt):
             features = normalized(features)
-        if self.time_warp:
+        if self.time_warp and not tempo:
             features = change.warp_time(features, random, width=self.time_warp)
         return self.masked(features, random)
 
