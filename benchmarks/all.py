@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-NAMES = ("calibrate", "start", "features", "loading", "augment", "manifest_rows", "training", "training_step", "digits")
+NAMES = (
+    *("calibrate", "start", "features", "loading", "augment", "manifest_rows"),
+    *("training", "training_step", "digits", "an4", "arctic"),
+)
 
 
 def main() -> int:

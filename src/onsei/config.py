@@ -90,8 +90,14 @@ def to_yaml(config: Any) -> str:
 
 
 def json_schema(cls: type[Any]) -> dict[str, Any]:
-    """JSON schema of ``cls``, with the fields' docstrings as descriptions."""
-    return _adapter(cls).json_schema()
+    """JSON schema of ``cls``, with the fields' docstrings as descriptions, also of fields that it inherits."""
+    schema = _adapter(cls).json_schema()
+    for base in cls.__mro__[1:]:
+        if dataclasses.is_dataclass(base):  # pydantic reads docstrings off the class's own source only
+            for name, inherited in json_schema(base)["properties"].items():
+                if "description" in inherited:
+                    schema["properties"][name].setdefault("description", inherited["description"])
+    return schema
 
 
 def from_json(cls: type[T], text: str | bytes, source: str = "request") -> T:

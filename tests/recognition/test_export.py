@@ -56,6 +56,7 @@ def test_any_length_alone_and_in_a_batch(exported, runner):
         ("features", {"rnn_type": "lstm", "bidirectional": False, "lookahead_context": 5}),
         ("features", {"rnn_type": "rnn", "conv_pool": 3, "dropout": 0.5}),
         ("sound", {"rnn_type": "gru", "conv_spans": (9, 7)}),
+        ("features", {"rnn_type": "conv", "time_stride": 4}),
     ],
 )
 def test_networks_of_every_shape(kind, shape, tmp_path):

@@ -1,5 +1,6 @@
 """Features: sound (..., T) → spectra (..., bins, frames), as modules that batch over leading dimensions."""
 
+from onsei.audio.features.cepstra import spectrum
 from onsei.audio.features.decibels import amplitude_to_db, power_to_db
 from onsei.audio.features.griffinlim import GriffinLim
 from onsei.audio.features.mel import MFCC, MelSpectrogram, mel_filters
@@ -19,5 +20,6 @@ __all__ = [
     "amplitude_to_db",
     "mel_filters",
     "power_to_db",
+    "spectrum",
     "window",
 ]

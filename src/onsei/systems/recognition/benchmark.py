@@ -21,7 +21,7 @@ from onsei.paths import write_text
 from onsei.systems.recognition.config import Benchmark
 from onsei.systems.recognition.data import Batch
 from onsei.systems.recognition.data.front import FrontEnd
-from onsei.systems.recognition.model import DeepSpeech2, output_frames
+from onsei.systems.recognition.model import DeepSpeech2, frames_of
 from onsei.systems.recognition.training import CTCLearner
 from onsei.text.alphabet import ENGLISH, Alphabet
 from onsei.training.learner import Clock
@@ -71,7 +71,9 @@ class Bench:
     def batch(self, size: int) -> Batch:
         """``size`` utterances of noise with labels, about 12 of them a second."""
         draw = torch.Generator().manual_seed(size)
-        count = max(1, min(output_frames(self.frames) // 2, round(12 * self.options.seconds)))
+        count = max(
+            1, min(frames_of(self.options.model.time_stride).count(self.frames) // 2, round(12 * self.options.seconds))
+        )
         whole = Batch(
             ids=tuple(map(str, range(size))),
             features=torch.randn(size, self.bins, self.frames, generator=draw),

@@ -1,6 +1,6 @@
 """DeepSpeech2: convolutions over the spectrogram, recurrent layers, characters (Amodei et al. 2016).
 
-B batch, D frequency bins, T input frames, F output frames (T halved, rounded up), H units, V labels.
+B batch, D frequency bins, T input frames, F output frames (T by the time stride, rounded up), H units, V labels.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from onsei.errors import ConfigError
 from onsei.nn.conv import MaskedConv
 from onsei.nn.frames import Frames
 from onsei.nn.rnn import BatchRNN, DroppedLinear, FrameWise, Lookahead, like, pack, unpack
+from onsei.nn.tdnn import ResidualConvs
 from onsei.systems.recognition.config import Model
 
-STRIDE = 2
-"""Input frames per output frame."""
+_SPAN = 11
+"""Frames that each convolution spans."""
 
 
 class DeepSpeech2(nn.Module):
@@ -32,19 +33,23 @@ class DeepSpeech2(nn.Module):
         labels: number of output labels with the blank, V.
     """
 
-    frames = Frames(((11, STRIDE, 5),))
-    """How feature frames become output frames."""
-
     def __init__(self, options: Model, bins: int, labels: int) -> None:
         super().__init__()
         width, padded = options.conv_channels, options.count_padding
+        self.frames = frames_of(options.time_stride)
         first, second = options.conv_spans
         self.conv = MaskedConv(
             nn.Sequential(
-                nn.Conv2d(1, width, (first, 11), stride=(2, STRIDE), padding=(first // 2, 5)),
+                nn.Conv2d(1, width, (first, _SPAN), stride=(2, 2), padding=(first // 2, _SPAN // 2)),
                 nn.BatchNorm2d(width),
                 nn.Hardtanh(0, 20, inplace=True),
-                nn.Conv2d(width, width, (second, 11), stride=(2, 1), padding=(second // 2, 5)),
+                nn.Conv2d(
+                    width,
+                    width,
+                    (second, _SPAN),
+                    stride=(2, options.time_stride // 2),
+                    padding=(second // 2, _SPAN // 2),
+                ),
                 nn.BatchNorm2d(width),
                 nn.Hardtanh(0, 20, inplace=True),
             ),
@@ -54,22 +59,11 @@ class DeepSpeech2(nn.Module):
         if not first % 2 or not second % 2:
             raise ConfigError(f"model.conv_spans: expected odd numbers, found {first} and {second}", "add or take one")
         self.pool = options.conv_pool
-        sizes = [width * conv_bins(bins, self.pool)] + [hidden] * (options.hidden_layers - 1)
-        self.rnns = nn.ModuleList(
-            BatchRNN(
-                size,
-                hidden,
-                options.rnn_type,
-                bidirectional=options.bidirectional,
-                batch_norm=layer > 0,
-                dropout=options.dropout if layer > 0 else 0.0,
-                count_padding=padded,
-            )
-            for layer, size in enumerate(sizes)
-        )
+        width *= conv_bins(bins, self.pool)
+        self.rnns = _residual(options, width) if options.rnn_type == "conv" else _recurrent(options, width)
         self.lookahead = (
             None
-            if options.bidirectional
+            if options.bidirectional or options.rnn_type == "conv"
             else nn.Sequential(Lookahead(hidden, options.lookahead_context), nn.Hardtanh(0, 20, inplace=True))
         )
         self.fc = nn.Sequential(
@@ -107,6 +101,11 @@ class DeepSpeech2(nn.Module):
         return unpack(scores, size), lengths
 
 
+def frames_of(time_stride: int = 2) -> Frames:
+    """How feature frames become output frames."""
+    return Frames(((_SPAN, 2, _SPAN // 2), (_SPAN, time_stride // 2, _SPAN // 2)))
+
+
 def conv_bins(bins: int, pool: int = 1) -> int:
     """Frequency bins that the two convolutions, with odd spans, and the pooling leave of ``bins``."""
     for size in (2, 2, pool):
@@ -114,6 +113,29 @@ def conv_bins(bins: int, pool: int = 1) -> int:
     return bins
 
 
-def output_frames(frames: int) -> int:
-    """Output frames F for ``frames`` input frames."""
-    return (frames - 1) // STRIDE + 1
+def _recurrent(options: Model, width: int) -> nn.ModuleList:
+    """The recurrent layers over frames of ``width`` values."""
+    assert options.rnn_type != "conv"
+    hidden, rest = options.hidden_size, options.hidden_layers - 1
+    return nn.ModuleList(
+        BatchRNN(
+            size,
+            hidden,
+            options.rnn_type,
+            bidirectional=options.bidirectional,
+            batch_norm=layer > 0,
+            dropout=options.dropout if layer > 0 else 0.0,
+            count_padding=options.count_padding,
+        )
+        for layer, size in enumerate([width] + [hidden] * rest)
+    )
+
+
+def _residual(options: Model, width: int) -> nn.ModuleList:
+    """The residual convolutions in their place."""
+    context = options.conv_context
+    if not context % 2:
+        raise ConfigError(f"model.conv_context: expected an odd number, found {context}", "add or take one")
+    hidden, layers = options.hidden_size, options.hidden_layers
+    convs = ResidualConvs(width, hidden, layers, context, options.conv_gate, options.dropout)
+    return nn.ModuleList([convs])

@@ -11,7 +11,8 @@ from onsei.errors import ConfigError, ModelError
 from onsei.hub.store import ModelFolder
 from onsei.nn.frames import Frames
 from onsei.systems.recognition.config import Augment, Encoder, Features, Model, Train
-from onsei.systems.recognition.model import DeepSpeech2
+from onsei.systems.recognition.data.front import network_bins
+from onsei.systems.recognition.model import DeepSpeech2, frames_of
 from onsei.text.alphabet import Alphabet
 
 if TYPE_CHECKING:  # transformers is imported only where an encoder is asked for
@@ -57,7 +58,7 @@ def planned(options: Train) -> Plan:
                 f"encoder.pretrained {name} hears samples, but features.kind is {options.features.kind}",
                 "take the recipe wav2vec2, or --kind wave",
             )
-        return Plan(options, DeepSpeech2.frames)
+        return Plan(options, frames_of(options.model.time_stride))
     if not name:
         raise ConfigError(
             "features.kind wave needs an encoder, but encoder.pretrained is empty",
@@ -84,7 +85,7 @@ def opened(saved: ModelFolder, features: Features, labels: int) -> tuple[DeepSpe
     """
     shape = from_dict(Model, saved.config["model"], source=f"{saved.path}/onsei.json")
     network: DeepSpeech2 | EncoderCTC = (
-        DeepSpeech2(shape, features.bins, labels) if features.kind != "wave" else _encoder(saved, labels)
+        DeepSpeech2(shape, network_bins(features), labels) if features.kind != "wave" else _encoder(saved, labels)
     )
     saved.fill(network)
     return network, shape

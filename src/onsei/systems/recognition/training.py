@@ -26,7 +26,19 @@ from onsei.metrics.wer import char_errors, word_errors
 from onsei.systems.recognition import network
 from onsei.systems.recognition.config import Encoder, Features, Train
 from onsei.systems.recognition.config import Optimizer as OptimizerOptions
-from onsei.systems.recognition.data import Batch, Preparation, accept, cache_for, source, survey
+from onsei.systems.recognition.consistency import Masks, divergence, doubled
+from onsei.systems.recognition.data import (
+    Batch,
+    Changes,
+    Preparation,
+    accept,
+    cache_for,
+    network_bins,
+    only_masks,
+    source,
+    survey,
+    without_masks,
+)
 from onsei.systems.recognition.labels import chosen, kept, settled
 from onsei.systems.recognition.network import planned
 from onsei.text import pieces
@@ -49,6 +61,8 @@ class CTCLearner:
         options: the optimizer.
         scoring: what counts as the same text in WER and CER; the one that fits the alphabet by default.
         encoder: how a pretrained encoder is trained.
+        consistency: weight of the divergence between two masked copies of a batch (``consistency.py``); 0: one copy.
+        masks: what masks these copies; batches then come without masks.
     """
 
     def __init__(
@@ -58,12 +72,16 @@ class CTCLearner:
         options: OptimizerOptions,
         scoring: Normalizer | None = None,
         encoder: Encoder | None = None,
+        consistency: float = 0.0,
+        masks: Masks = lambda features, random: features,
     ) -> None:
         self.modules = {"model": model}
         self.encoder = encoder or Encoder()
         self.optimizers = {"model": optimizer(model, options, self.encoder)}
         self.alphabet = alphabet
         self.scoring = scoring or normalizer("auto", alphabet.labels[1:])
+        self.consistency = consistency
+        self.masks = masks
         self.heard = 0
         """Utterances that this process has learned from since it started."""
 
@@ -86,11 +104,17 @@ class CTCLearner:
         """
         if isinstance(self.modules["model"], SpeechEncoder):
             self.modules["model"].frozen = clock.step < self.encoder.freeze_steps
+        self.heard += batch.size
+        if self.consistency:
+            batch = doubled(batch, self.masks, clock.seed)
         logits, lengths = self.modules["model"](batch.features, batch.lengths)
         loss = _ctc(logits, lengths, batch) / batch.size
+        logged = {"loss": loss.detach(), "too_short_count": (batch.needed > lengths.cpu()).sum()}
+        if self.consistency:
+            apart = divergence(log_softmax(logits.float(), -1), lengths) / (batch.size // 2)
+            loss, logged["apart"] = loss + self.consistency * apart, apart.detach()
         update("model", loss)
-        self.heard += batch.size
-        return {"loss": loss.detach(), "too_short_count": (batch.needed > lengths.cpu()).sum()}
+        return logged
 
     def check(self, batch: Batch, clock: Clock) -> Mapping[str, Tensor]:
         """Loss an utterance; WER, and CER with and without spaces, in percent, of greedy decoding."""
@@ -165,12 +189,14 @@ def train(options: Train) -> Summary:
     features = replace(options.features, bins=feature_bins(options.features, manifest))
     options = replace(options, features=features)
     torch.manual_seed(options.training.seed)
-    model = plan.build(features.bins, alphabet)
+    model = plan.build(network_bins(features), alphabet)
     scoring = normalizer(options.normalizer, alphabet.labels[1:])
-    learner = CTCLearner(model, alphabet, options.optimization, scoring, options.encoder)
+    augment = without_masks(options.augment) if options.consistency else options.augment
+    masks = Changes(only_masks(options.augment), features).masked
+    learner = CTCLearner(model, alphabet, options.optimization, scoring, options.encoder, options.consistency, masks)
     seed = options.training.seed
-    caches = [cache_for(features, options.data, augment) for augment in (options.augment, None)]
-    training = Preparation(alphabet, features, options.augment, caches[0], plan.frames)
+    caches = [cache_for(features, options.data, changes) for changes in (options.augment, None)]
+    training = Preparation(alphabet, features, augment, caches[0], plan.frames)
     checking = Preparation(alphabet, features, None, caches[1], plan.frames)
 
     def finish(folder: Path, history: Mapping[str, Any]) -> None:

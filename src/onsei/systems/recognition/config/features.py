@@ -30,6 +30,11 @@ class Features:
     """Rows of precomputed features; 0 reads them off the first row of the manifest."""
     standardize: bool = True
     """With wave: bring each sound to mean 0 and deviation 1; training takes it from the encoder's preprocessor."""
+    bands: NonNegativeInt = 0
+    """Mel bands that precomputed cepstra (from row 0 on, no deltas) are taken back to, so that `augment.warp` and masks
+    work along frequency; 0 leaves stored rows as they are."""
+    cosines: Literal["orthonormal", "sphinx"] = "orthonormal"
+    """Cosine transform that made these cepstra: orthonormal (librosa, Kaldi, HTK) or Sphinx's own."""
 
     @property
     def period(self) -> float:

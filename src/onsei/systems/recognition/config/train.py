@@ -94,6 +94,9 @@ class Train:
     """The pretrained encoder in its place, with features of kind wave."""
     augment: Augment = Augment()
     """Random changes of the training sounds."""
+    consistency: NonNegative = 0.0
+    """Weight of the difference between two copies of a batch, each under masks of its own (CR-CTC), at twice the work;
+    0: one copy."""
     data: Data = Data()
     """Batches."""
     optimization: Optimizer = Optimizer()

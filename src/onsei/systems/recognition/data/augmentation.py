@@ -5,7 +5,7 @@ D feature rows, T frames.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from onsei.audio.augment.folder import told
 from onsei.data.loader import Draw
 from onsei.errors import ConfigError
 from onsei.systems.recognition.config import Augment, Features
-from onsei.systems.recognition.data.front import normalized
+from onsei.systems.recognition.data.front import by_rows, normalized
 
 Sound = NDArray[np.float32]
 _COLORS: tuple[change.Color, ...] = ("white", "pink", "brown")
@@ -56,6 +56,7 @@ class Changes:
 
     def __init__(self, options: Augment, features: Features) -> None:
         self.options, self.rate = options, features.sample_rate
+        self.stored = features.kind == "precomputed"
         self.of_sound = bool(changed_by(options))
         """Whether samples change, and not only what is made of them."""
         _check_shares(options)
@@ -67,9 +68,9 @@ class Changes:
         switch = options.speed_volume_perturb
         self.tempo = options.tempo or (_TEMPO if switch else 0.0)
         self.gain = (-options.gain, options.gain) if options.gain else _GAIN if switch else None
-        self.time_warp = options.time_warp or (_WARP if options.spec_augment else 0)
         self.freq_masks = options.freq_masks or int(options.spec_augment)
         self.time_masks = options.time_masks or int(options.spec_augment)
+        self.time_warp = options.time_warp or (_WARP if options.spec_augment else 0)
         self.noises = self._noises()
         self.rooms = self._rooms()
 
@@ -137,16 +138,35 @@ class Changes:
             features = change.stretch_time(features, random, factors=(1 - tempo, 1 + tempo))
         if o.warp:
             features = change.warp_frequencies(features, random, factors=(1 - o.warp, 1 + o.warp))
+        if self.stored:  # rows as they lie in their file: each is normalized here, as those of the changed voice are
+            features = by_rows(features)
         if o.slope:
             features = change.tilt(features, random, spread=o.slope, knots=2)
         if o.tilt:
             features = change.tilt(features, random, spread=o.tilt, knots=o.tilt_knots)
-        if tempo or o.warp or o.slope or o.tilt:
+        if not self.stored and (tempo or o.warp or o.slope or o.tilt):
             features = normalized(features)
         if self.time_warp and not tempo:
             features = change.warp_time(features, random, width=self.time_warp)
+        return self.masked(features, random)
+
+    def masked(self, features: Tensor, random: np.random.Generator) -> Tensor:
+        """``features``, shape (D, T), with bands of frequency and stretches of time blanked."""
+        o = self.options
         features = change.mask_frequencies(features, random, width=o.freq_width, count=self.freq_masks)
         return change.mask_times(features, random, width=o.time_width, count=self.time_masks, portion=o.time_share)
+
+
+def only_masks(options: Augment) -> Augment:
+    """The options of the masks alone."""
+    names = ("spec_augment", "freq_masks", "freq_width", "time_masks", "time_width", "time_share")
+    return Augment(**{name: getattr(options, name) for name in names})
+
+
+def without_masks(options: Augment) -> Augment:
+    """The options of all other changes."""
+    time_warp = options.time_warp or (_WARP if options.spec_augment else 0)
+    return replace(options, time_warp=time_warp, freq_masks=0, time_masks=0, spec_augment=False)
 
 
 def changed_by(options: Augment) -> list[str]:

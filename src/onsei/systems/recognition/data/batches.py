@@ -30,8 +30,8 @@ from onsei.errors import ConfigError, DataError
 from onsei.nn.frames import Frames
 from onsei.systems.recognition.config import Augment, Data, Features
 from onsei.systems.recognition.data.augmentation import Changes, changed_by
-from onsei.systems.recognition.data.front import FrontEnd
-from onsei.systems.recognition.model import DeepSpeech2
+from onsei.systems.recognition.data.front import FrontEnd, by_rows, stored_rows
+from onsei.systems.recognition.model import frames_of
 from onsei.text.alphabet import Alphabet
 
 
@@ -90,7 +90,7 @@ class Preparation:
     augment: Augment | None = None
     """None for validation and tests."""
     cache: FeatureCache | None = None
-    frames: Frames = DeepSpeech2.frames
+    frames: Frames = field(default_factory=frames_of)
     """Output frames of the network, which decide whether the labels fit."""
     changes: Changes | None = field(init=False, repr=False, compare=False)
     """What ``augment`` asks for; made here, so that a fault in it is found before training starts."""
@@ -116,6 +116,8 @@ class Preparation:
         features = torch.from_numpy(np.array(self._features(row, draw, labels)))  # a copy: the cache maps files
         if self.changes is not None:
             features = self.changes.features(features, draw)
+        elif self.features.kind == "precomputed":
+            features = by_rows(features)
         seconds = row.duration or features.shape[-1] * self.features.period
         return Item(row.id, features, labels, text, seconds, row.speaker or "")
 
@@ -157,9 +159,7 @@ class Preparation:
         x = load_features(row.features)
         if self.features.bins not in (0, x.shape[0]):
             raise DataError(f"{row.id}: expected {self.features.bins} feature rows, found {x.shape[0]}")
-        mean, std = x.mean(1, keepdims=True), x.std(1, keepdims=True)
-        scaled: NDArray[np.float32] = (x - mean) / (std + np.float32(1e-5))
-        return scaled
+        return stored_rows(x, self.features)
 
 
 def collate(items: Sequence[Item], faults: Sequence[Fault]) -> Batch:

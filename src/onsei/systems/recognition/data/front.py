@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from onsei.audio.features import LogSpectrogram, MelSpectrogram
+from onsei.audio.features import LogSpectrogram, MelSpectrogram, spectrum
 from onsei.systems.recognition.config import Features
 
 LEVEL = 0.1
@@ -73,3 +73,25 @@ def _standardized(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """Samples, (T,), with mean 0 and deviation 1 as transformers makes them for wav2vec 2.0: (1, T)."""
     scaled: NDArray[np.float32] = (samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)
     return scaled[None]
+
+
+def by_rows(x: Tensor) -> Tensor:
+    """x, (D, T), each row with mean 0 and standard deviation 1 over the utterance: what a microphone adds is gone."""
+    return (x - x.mean(1, keepdim=True)) / (x.std(1, unbiased=False, keepdim=True) + 1e-5)
+
+
+def stored_rows(x: NDArray[np.float32], options: Features) -> NDArray[np.float32]:
+    """Stored features, (K, T), as the network reads them before they are normalized: (D, T).
+
+    Raises:
+        AudioError: fewer bands than cepstral coefficients.
+    """
+    if not options.bands:
+        return x
+    bands: NDArray[np.float32] = spectrum(torch.from_numpy(x), options.bands, options.cosines).numpy()
+    return bands
+
+
+def network_bins(options: Features) -> int:
+    """Rows D that the network reads, where ``options.bins`` is known."""
+    return options.bands if options.kind == "precomputed" and options.bands else options.bins

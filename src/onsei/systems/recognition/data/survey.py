@@ -14,7 +14,7 @@ from onsei.errors import ConfigError, DataError
 from onsei.nn.frames import Frames
 from onsei.systems.recognition.config import Data, Features
 from onsei.systems.recognition.data.front import FrontEnd
-from onsei.systems.recognition.model import DeepSpeech2
+from onsei.systems.recognition.model import frames_of
 from onsei.text.alphabet import Alphabet
 
 
@@ -30,9 +30,9 @@ class Survey:
     """Ids of utterances whose labels do not fit into their frames."""
 
 
-def survey(rows: Iterable[Row], alphabet: Alphabet, features: Features, frames: Frames = DeepSpeech2.frames) -> Survey:
+def survey(rows: Iterable[Row], alphabet: Alphabet, features: Features, frames: Frames | None = None) -> Survey:
     """Read every row once: transcripts, characters outside the alphabet, labels that do not fit."""
-    front = FrontEnd(features)
+    front, frames = FrontEnd(features), frames or frames_of()
     unknown: Counter[str] = Counter()
     without_text, too_long, count, seconds = [], [], 0, 0.0
     for row in rows:

@@ -21,7 +21,7 @@ from onsei.systems.recognition.config import Export
 from onsei.systems.recognition.data.front import FrontEnd
 from onsei.systems.recognition.exchange.graph import Network, Recognizer
 from onsei.systems.recognition.inference import Transcriber
-from onsei.systems.recognition.model import STRIDE, DeepSpeech2
+from onsei.systems.recognition.model import DeepSpeech2
 
 _OPSET = 17
 _FAR = 1e-3
@@ -103,7 +103,7 @@ def describe(path: Path, runner: Transcriber, kind: str) -> None:
             "units": runner.alphabet.units,
             "case": runner.alphabet.case,
             "sample_rate": str(runner.features.sample_rate),
-            "frame_seconds": repr(STRIDE * hop / runner.features.sample_rate),
+            "frame_seconds": repr(runner.options.time_stride * hop / runner.features.sample_rate),
             "features": json.dumps(to_dict(runner.features)),
         },
     )

@@ -16,6 +16,7 @@ from torch.nn.functional import conv1d, log_softmax, max_pool2d, pad
 from onsei.audio.features import LogSpectrogram, MelSpectrogram
 from onsei.nn.masks import length_mask
 from onsei.nn.rnn import BatchRNN, FrameWise
+from onsei.nn.tdnn import ResidualConvs
 from onsei.systems.recognition.data.front import LEVEL, FrontEnd
 from onsei.systems.recognition.model import DeepSpeech2
 
@@ -34,8 +35,8 @@ class Network(nn.Module):
         if model.pool > 1:
             x = max_pool2d(x, (model.pool, 1), ceil_mode=True)
         x = x.flatten(1, 2).permute(2, 0, 1)  # (F, B, I)
-        for rnn in cast(Iterable[BatchRNN], model.rnns):
-            if rnn.batch_norm is not None:
+        for rnn in cast(Iterable[BatchRNN | ResidualConvs], model.rnns):
+            if isinstance(rnn, BatchRNN) and rnn.batch_norm is not None:
                 x = _framewise(rnn.batch_norm, x)
             x = rnn.over_padding(x, lengths)
         if model.lookahead is not None:

@@ -1,0 +1,65 @@
+"""Two masked copies of a batch that should be heard alike: consistency-regularized CTC (Yao et al. 2024, CR-CTC).
+
+B batch, D feature rows, T frames, F output frames, V labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from onsei.nn.masks import length_mask
+from onsei.systems.recognition.data import Batch
+
+Masks = Callable[[Tensor, np.random.Generator], Tensor]
+"""Blanks parts of features, (D, T), at random."""
+
+
+def doubled(batch: Batch, masks: Masks, seed: int) -> Batch:
+    """The batch twice, one copy after the other, each utterance under masks of its own: 2B utterances.
+
+    Args:
+        batch: features without masks.
+        masks: what blanks parts of each.
+        seed: what the masks follow from.
+    """
+    random = np.random.default_rng(seed)
+    features = torch.cat([batch.features, batch.features])
+    lengths = torch.cat([batch.lengths, batch.lengths])
+    for item, frames in zip(features, lengths.tolist(), strict=True):
+        item[:, :frames] = masks(item[:, :frames], random)
+    return replace(
+        batch,
+        ids=batch.ids * 2,
+        features=features,
+        lengths=lengths,
+        labels=torch.cat([batch.labels, batch.labels]),
+        label_lengths=torch.cat([batch.label_lengths, batch.label_lengths]),
+        needed=torch.cat([batch.needed, batch.needed]),
+        texts=batch.texts * 2,
+        seconds=batch.seconds * 2,
+        speakers=batch.speakers * 2,
+    )
+
+
+def divergence(scores: Tensor, lengths: Tensor) -> Tensor:
+    """How far apart the copies' labels are: the mean of both Kullback-Leibler divergences, summed over frames.
+
+    Each copy is drawn to the other as it is, without a gradient through the one that is aimed at (section 3.1).
+
+    Args:
+        scores: log-probabilities, shape (2B, F, V).
+        lengths: output frames of each utterance, shape (2B,).
+
+    Returns:
+        The sum over B utterances, a scalar.
+    """
+    first, second = scores.chunk(2)
+    sound = length_mask(lengths[: len(first)], first.size(1), first.device)
+    onto_first = (first.detach().exp() * (first.detach() - second)).sum(-1)
+    onto_second = (second.detach().exp() * (second.detach() - first)).sum(-1)
+    return 0.5 * (onto_first + onto_second)[sound].sum()

@@ -1,0 +1,92 @@
+"""Two masked copies of a batch, and what draws them together; stored cepstra that are changed as voices are."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from onsei.data.loader import Draw
+from onsei.data.manifest import Manifest
+from onsei.systems.recognition.config import Augment, Features
+from onsei.systems.recognition.consistency import divergence, doubled
+from onsei.systems.recognition.data import Changes, Preparation, only_masks, without_masks
+from onsei.text.alphabet import Alphabet
+from tests.recognition.corpus import command, rows, steps, train, write
+from tests.recognition.test_learner import batch_of
+
+AUGMENT = Augment(tempo=0.2, freq_masks=2, freq_width=5, time_masks=2, time_width=9)
+MASKS = Changes(only_masks(AUGMENT), Features()).masked
+NONE = Changes(without_masks(AUGMENT), Features()).masked
+LENGTHS = torch.tensor([4, 6])
+
+
+def scores(seed):
+    return torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(seed)).log_softmax(-1)
+
+
+def test_copies_differ_by_masks_inside_the_sound_that_follow_from_the_seed():
+    batch = batch_of((30, [1, 2]), (50, [2]))
+    once, again, other = (doubled(batch, MASKS, seed).features for seed in (1, 1, 2))
+    assert torch.equal(once, again)
+    assert not torch.equal(once, other)
+    first, second = once.chunk(2)
+    assert not torch.equal(first, second)
+    for copy in (first, second):
+        changed = copy != batch.features
+        assert not copy[changed].any()
+    assert not doubled(batch, NONE, 1).features.ne(torch.cat([batch.features] * 2)).any()
+    assert doubled(batch, MASKS, 1).size == 4
+
+
+def test_the_divergence_is_the_mean_of_both_directions_over_sound_only():
+    first, second = scores(0), scores(1)
+    found = divergence(torch.cat([first, second]), torch.cat([LENGTHS, LENGTHS]))
+    wanted = 0.0
+    for item, frames in enumerate(LENGTHS.tolist()):
+        p, q = first[item, :frames].exp(), second[item, :frames].exp()
+        wanted += 0.5 * float((p * (p / q).log()).sum() + (q * (q / p).log()).sum())
+    assert float(found) == pytest.approx(wanted, rel=1e-5)
+    assert float(divergence(torch.cat([first, first]), torch.cat([LENGTHS, LENGTHS]))) == 0
+
+
+def test_each_copy_is_drawn_to_the_other_as_it_stands():
+    logits = torch.cat([scores(0), scores(1)]).requires_grad_()
+    divergence(logits.log_softmax(-1), torch.cat([LENGTHS, LENGTHS])).backward()
+    p, q = scores(0).exp(), scores(1).exp()
+    sound = torch.arange(6)[None, :, None] < LENGTHS[:, None, None]
+    torch.testing.assert_close(logits.grad[:2], 0.5 * (p - q) * sound)  # of cross entropy with q as the target
+    torch.testing.assert_close(logits.grad[2:], 0.5 * (q - p) * sound)
+
+
+def test_a_run_with_consistency_and_convolutions_trains_is_measured_and_hears(capsys, corpus, recipe, tmp_path):
+    path = write(tmp_path, rows(corpus, 4))
+    words = ("--val-manifest", path, "--consistency", "0.2", "--freq-masks", "1", "--time-masks", "1")
+    words += ("--rnn-type", "conv", "--time-stride", "4", "--model.hidden-layers", "2")
+    answer = train(capsys, recipe, path, tmp_path / "run", *words)
+    assert answer.status == 0, answer.err
+    assert any("train/apart" in line for line in steps(tmp_path / "run"))
+    heard = ("--test-manifest", path, "--num-workers", "0", "--device", "cpu")
+    assert command(capsys, "evaluate", tmp_path / "run", *heard).status == 0
+    assert command(capsys, "transcribe", tmp_path / "run", rows(corpus)[0].audio, "--device", "cpu").status == 0
+
+
+def stored(tmp_path, corpus, augment=None, bands=26):
+    row = rows(corpus, 1)[0]
+    cepstra = np.random.default_rng(0).standard_normal((80, 13)).astype(np.float32)
+    np.savez(tmp_path / "f.npz", x=cepstra)
+    path = write(tmp_path, [replace(row, audio=None, features=f"{tmp_path / 'f.npz'}#x", duration=0.8)])
+    features = Features(kind="precomputed", bins=13, bands=bands, cosines="sphinx")
+    preparation = Preparation(Alphabet(tuple("_AEIO "), "keep"), features, augment)
+    return preparation(Manifest.open(path)[0], Draw(seed=1, epoch=0, id=row.id)).features
+
+
+def test_stored_cepstra_become_bands_of_mean_0_and_deviation_1(corpus, tmp_path):
+    plain = stored(tmp_path, corpus)
+    assert plain.shape == (26, 80)
+    voice = stored(tmp_path, corpus, Augment(warp=0.3, tempo=0.3))
+    assert voice.shape[0] == 26
+    assert not torch.equal(voice[:, :10], plain[:, :10])
+    for x in (plain, voice, stored(tmp_path, corpus, bands=0)):
+        torch.testing.assert_close(x.mean(1), torch.zeros(len(x)), atol=1e-4, rtol=0)
+        torch.testing.assert_close(x.std(1, unbiased=False), torch.ones(len(x)), atol=1e-3, rtol=0)
