@@ -11,7 +11,7 @@ help:
 	@echo "make test    run the tests"
 	@echo "make check   lint and type check"
 	@echo "make bench   measure speed and quality (long); results in benchmarks/results"
-	@echo "make docs    write the reference pages from the code"
+	@echo "make docs    write the reference pages, run the lessons and draw their pictures"
 
 setup:
 	@$(PYTHON) scripts/setup.py
@@ -37,6 +37,7 @@ bench:
 docs:
 	@$(PYTHON) scripts/setup.py
 	$(BIN)/python scripts/reference.py
+	$(BIN)/python scripts/lessons.py
 
 clean:
 	rm -rf .venv runs build dist .pytest_cache .mypy_cache .ruff_cache

@@ -37,8 +37,8 @@ WORDS: dict[Language, dict[str, str]] = {
 }  # fmt: skip
 LOWEST = 20.0
 """Hz at the lower end of logarithmic axes: where hearing begins."""
-_ROWS = 640
-_COLUMNS = 1600
+_ROWS = 400
+_COLUMNS = 1400
 _ROUND = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000)
 
 
