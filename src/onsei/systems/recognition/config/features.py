@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from onsei.config import NonNegativeInt, Positive, PositiveInt, options
+from onsei.config import Fraction, NonNegative, NonNegativeInt, Positive, PositiveInt, options
 
 
 @options
@@ -25,5 +25,11 @@ class Features:
     """Mel bands of the mel spectrogram."""
     floor: Positive = 2e-4
     """Power added to every mel band of a sound brought to one loudness: fainter noise does not show."""
+    lowest: NonNegative = 0.0
+    """Where the lowest mel band begins, in Hz: hum below it is not seen."""
+    silence: NonNegative = 0.0
+    """Mel: cut off both ends where they are fainter than the loudest frame by this many dB; 0 cuts nothing."""
+    bin_mean: Fraction = 0.0
+    """Mel: share of each band's mean over the utterance that is taken away: recordings sound more alike; 0 to 1."""
     bins: NonNegativeInt = 0
     """Rows of precomputed features; 0 reads them off the first row of the manifest."""

@@ -57,7 +57,7 @@ class Recognizer(nn.Module):
         assert isinstance(spectra, (LogSpectrogram, MelSpectrogram))
         self.stft = spectra.spectrogram.stft
         self.filters = spectra.filters if isinstance(spectra, MelSpectrogram) else None
-        self.floor = front.options.floor
+        self.floor, self.bin_mean = front.options.floor, front.options.bin_mean
         size, bins = self.stft.n_fft, self.stft.bins
         turns = torch.outer(torch.arange(bins), torch.arange(size)).remainder(size).double() * (2 * pi / size)
         waves = torch.cat([turns.cos(), -turns.sin()]) * self.stft.window.double()
@@ -92,6 +92,8 @@ class Recognizer(nn.Module):
         """Each item with mean 0 and deviation 1 over its own frames, zeros as padding."""
         real = length_mask(frames, logs.size(2))[:, None]
         count = (frames * logs.size(1))[:, None, None]
+        if self.filters is not None and self.bin_mean:
+            logs = logs - self.bin_mean * (logs * real).sum(2, keepdim=True) / frames[:, None, None]
         centered = (logs - (logs * real).sum((1, 2), keepdim=True) / count) * real
         deviation = (centered.square().sum((1, 2), keepdim=True) / (count - 1)).sqrt()
         if self.filters is not None:
