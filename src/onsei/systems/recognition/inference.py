@@ -115,12 +115,12 @@ class Transcriber:
         if not sounds:
             return []
         rate = self.features.sample_rate
-        seen = [torch.from_numpy(self._front(sound)) for sound in sounds]
+        features, leads = zip(*(self._front.heard(sound) for sound in sounds), strict=True)
+        seen = [torch.from_numpy(x) for x in features]
         lengths = torch.tensor([x.shape[-1] for x in seen])
         paths = self.recognize(pad_sequence([x.T for x in seen], batch_first=True).transpose(1, 2), lengths)
-        offsets = starts or [0.0] * len(sounds)
-        rows = zip(paths, sounds, offsets, strict=True)
-        return [self._transcript(path, start, len(sound) / rate) for path, sound, start in rows]
+        rows = zip(paths, starts or [0.0] * len(sounds), leads, sounds, strict=True)
+        return [self._transcript(path, start, lead, len(sound) / rate) for path, start, lead, sound in rows]
 
     def log_probs(self, sounds: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """Log-probabilities of every label in every output frame, for decoders of your own.
@@ -130,7 +130,8 @@ class Transcriber:
 
         Returns:
             One float32 array of shape (F, V) a sound; ``exp`` of a row sums to 1. Column v is ``alphabet.labels[v]``,
-            column 0 CTC's blank. A frame lasts ``2 * features.window_stride`` seconds.
+            column 0 CTC's blank. A frame lasts ``2 * features.window_stride`` seconds; the first stands at the sound's
+            begin, or where its silence was cut (``features.silence``).
         """
         if not sounds:
             return []
@@ -176,13 +177,13 @@ class Transcriber:
     def _joined(self, parts: Sequence[Transcript]) -> Transcript:
         return joined(parts, " " if self.alphabet.spaced else "")
 
-    def _transcript(self, path: LabelPath, start: float, duration: float) -> Transcript:
+    def _transcript(self, path: LabelPath, start: float, lead: float, duration: float) -> Transcript:
         frame = self.model.frames.stride * self.features.period
         characters = tuple(
             Span(
                 self.alphabet.shown(label),
-                round(start + float(begin) * frame, 3),
-                round(start + min(float(end) * frame, duration), 3),
+                round(start + lead + float(begin) * frame, 3),
+                round(start + min(lead + float(end) * frame, duration), 3),
                 round(min(float(confidence), 1.0), 4),
             )
             for label, begin, end, confidence in zip(path.labels, path.starts, path.ends, path.confidences, strict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from onsei.config import NonNegativeInt, Positive, PositiveInt, options
+from onsei.config import NonNegative, NonNegativeInt, Positive, PositiveInt, options
 
 
 @options
@@ -26,6 +26,8 @@ class Features:
     """Mel bands of the mel spectrogram."""
     floor: Positive = 2e-4
     """Power added to every mel band of a sound brought to one loudness: fainter noise does not show."""
+    silence: NonNegative = 0.0
+    """Mel: cut off both ends where they are fainter than the loudest frame by this many dB; 0 cuts nothing."""
     bins: NonNegativeInt = 0
     """Rows of precomputed features; 0 reads them off the first row of the manifest."""
     standardize: bool = True

@@ -17,6 +17,8 @@ from onsei.systems.recognition.config import Features
 
 LEVEL = 0.1
 """Root mean square that sounds are brought to before the mel spectrogram."""
+_MARGIN = 0.03
+"""Seconds of silence that are left at both ends where it is cut."""
 
 
 class FrontEnd:
@@ -38,22 +40,43 @@ class FrontEnd:
         window, hop = round(o.sample_rate * o.window_size), round(o.sample_rate * o.window_stride)
         size = 1 << (window - 1).bit_length()
         return MelSpectrogram(
-            o.sample_rate, size, hop, o.n_mels, win_length=window, window=o.window, scale="htk", norm=None
+            o.sample_rate,
+            size,
+            hop,
+            o.n_mels,
+            win_length=window,
+            window=o.window,
+            scale="htk",
+            norm=None,
         )
 
     def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Features of samples, shape (T',), at the options' sampling rate: shape (D, T)."""
+        return self.heard(samples)[0]
+
+    def heard(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+        """Features of samples, (D, T), and the time at which the first frame stands, in seconds: silence may be cut."""
         if self.options.kind == "wave":
-            return _standardized(samples) if self.options.standardize else samples[None]
+            return (_standardized(samples) if self.options.standardize else samples[None]), 0.0
         with torch.no_grad():
-            sound = torch.from_numpy(samples)
+            sound, first = torch.from_numpy(samples), 0
             if self.options.kind == "mel":
-                loud = LEVEL * sound / sound.square().mean().sqrt().clamp(min=1e-5)
-                x = normalized((self.spectrogram(loud) + self.options.floor).log())
+                power = self.spectrogram(LEVEL * sound / sound.square().mean().sqrt().clamp(min=1e-5))
+                if self.options.silence:
+                    first, last = self._sounding(power)
+                    power = power[:, first:last]
+                x = normalized((power + self.options.floor).log())
             else:
                 x = self.spectrogram(sound)
         features: NDArray[np.float32] = x.numpy()
-        return features
+        return features, first * self.options.window_stride
+
+    def _sounding(self, power: Tensor) -> tuple[int, int]:
+        """First and last frame but one of power, (D, T), between silent ends."""
+        level = power.mean(0)
+        loud = torch.nonzero(level >= level.max() * 10 ** (-self.options.silence / 10))
+        margin = round(_MARGIN / self.options.window_stride)
+        return max(0, int(loud[0]) - margin), int(loud[-1]) + margin + 1
 
     def frames(self, seconds: float) -> int:
         """Frames of a sound of ``seconds``; of samples, their number."""

@@ -45,6 +45,10 @@ def export(options: Export) -> None:
         )
     if options.input == "sound" and runner.features.kind == "precomputed":
         raise ConfigError("this model hears no sound but precomputed features", "export with --input features")
+    if options.input == "sound" and runner.features.silence:
+        raise ConfigError(
+            "this model cuts silence off, so that its frames' times depend on the sound", "export with --input features"
+        )
     example, names = _example(runner, options.input, [1.3, 0.9])
     network: nn.Module = Network(runner.model)
     if options.input == "sound":
