@@ -130,8 +130,8 @@ class Transcriber:
 
         Returns:
             One float32 array of shape (F, V) a sound; ``exp`` of a row sums to 1. Column v is ``alphabet.labels[v]``,
-            column 0 CTC's blank. A frame lasts ``model.frames.stride * features.period`` seconds; the first stands at the
-            sound's begin, or where its silence was cut (``features.silence``).
+            column 0 CTC's blank. A frame lasts ``model.frames.stride * features.period`` seconds; the first stands at
+            the sound's begin, or where its silence was cut (``features.silence``).
         """
         if not sounds:
             return []
