@@ -48,7 +48,7 @@ TOOLS = (
                 "augment",
                 "write a sound as augmentation changes it",
                 "onsei.demo.listening:AugmentSound",
-                "onsei.demo.listening:augment",
+                "onsei.demo.audition:augment",
             ),
         ),
     ),

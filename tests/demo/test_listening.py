@@ -5,7 +5,7 @@ import pytest
 
 from onsei import cli
 from onsei.audio import io
-from onsei.demo import listening
+from onsei.demo import audition
 from onsei.demo.listening import KINDS
 
 RATE = 8000
@@ -38,7 +38,7 @@ def test_every_kind_can_be_heard(kind, capsys, sound, tmp_path):
 
 def test_all_writes_a_sound_for_each_kind_and_a_page_with_players(capsys, sound, tmp_path, monkeypatch):
     few = {name: KINDS[name] for name in ("speed", "freq-mask")}
-    monkeypatch.setattr(listening, "KINDS", few)
+    monkeypatch.setattr(audition, "KINDS", few)
     status, _, err = run(capsys, "--all", sound, tmp_path / "all")
     assert status == 0, err
     assert sorted(path.name for path in (tmp_path / "all").iterdir()) == ["freq-mask.wav", "index.html", "speed.wav"]
