@@ -211,11 +211,12 @@ def test_workers_end_with_their_parent(tmp_path, end):
 
     script = tmp_path / "script.py"
     script.write_text(f"""
-import sys; sys.path[:0] = {sys.path!r}
+import signal, sys; sys.path[:0] = {sys.path!r}
 from pathlib import Path
 from tests.data.toys import make_loader as make
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and all they start
     batches = make(Path({str(tmp_path)!r}), workers=1).batches(0)
     try:
         print(next(batches).process, flush=True)

@@ -44,7 +44,7 @@ def test_words_take_their_times_from_their_pieces(capsys, said, unlabeled, tmp_p
     numbers = runner.alphabet.encode("AE IO")
     starts = 5 * np.arange(len(numbers))
     path = LabelPath(np.array(numbers), starts, starts + 2, np.full(len(numbers), 0.5, np.float32))
-    found = runner._transcript(path, 0.0, 9.0)
+    found = runner._transcript(path, 0.0, 0.0, 9.0)
     assert [word.text for word in found.words] == ["AE", "IO"]
     assert found.words[0].start == 0.0
     assert found.words[1].end == pytest.approx((starts[-1] + 2) * 0.02)
