@@ -13,9 +13,6 @@ from onsei.data.download import Remote
 from onsei.data.row import Row
 from onsei.errors import DataError
 
-SOUNDS = frozenset(f".{name}" for name in "wav flac mp3 ogg opus m4a mp4 webm aiff aif au sph aac wma".split())  # noqa: SIM905
-"""Extensions of files that are taken for recordings, in small letters."""
-
 
 class Fault(NamedTuple):
     """Something of a corpus that cannot be used; the rest goes on."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 
-from onsei.data.corpora.corpus import SOUNDS, Choice, Entry, Fault, Utterance
+from onsei.audio import io
+from onsei.data.corpora.corpus import Choice, Entry, Fault, Utterance
 from onsei.data.download import Remote
 from onsei.data.manifest import Manifest
 from onsei.data.row import Row
@@ -29,12 +30,12 @@ class Folder:
 
     def roots(self, folder: Path, choice: Choice) -> list[Path]:
         """The folder itself, if a sound lies in it or below."""
-        return [folder] if any(path.suffix.lower() in SOUNDS for path in folder.rglob("*")) else []
+        return [folder] if any(path.suffix.lower() in io.SUFFIXES for path in folder.rglob("*")) else []
 
     def read(self, roots: list[Path], choice: Choice) -> Iterator[Entry]:
         """Utterances by name; where names stand twice, numbers tell them apart."""
         (root,) = roots
-        sounds = sorted(path for path in root.rglob("*") if path.suffix.lower() in SOUNDS)
+        sounds = sorted(path for path in root.rglob("*") if path.suffix.lower() in io.SUFFIXES)
         for sound, name in zip(sounds, _apart([path.stem for path in sounds]), strict=True):
             yield _beside(sound, name)
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from onsei.data.corpora.corpus import SOUNDS, Choice, Entry, Fault, Names, Utterance, files_in, first_folders, folders
+from onsei.audio import io
+from onsei.data.corpora.corpus import Choice, Entry, Fault, Names, Utterance, files_in, first_folders, folders
 from onsei.data.corpora.lines import Line, read_lines
 from onsei.data.download import Remote, listing
 from onsei.data.row import Row
@@ -57,7 +58,7 @@ def _session(session: Path) -> Iterator[Entry]:
     for folder in folders(session, 2):
         for path in files_in(folder):
             # The first name in the order of letters wins, but wav over flac: both may be there.
-            if path.suffix.lower() in SOUNDS and (path.stem not in sounds or path.suffix.lower() == ".wav"):
+            if path.suffix.lower() in io.SUFFIXES and (path.stem not in sounds or path.suffix.lower() == ".wav"):
                 sounds[path.stem] = path
     small = {stem.lower(): stem for stem in sounds}
     speaker = _speaker(session.name)
@@ -94,7 +95,7 @@ def _parsed(line: Line) -> tuple[str, str]:
     first, *rest = line.text.split(None, 1)
     name = first.replace("\\", "/").rpartition("/")[2]
     stem, dot, ending = name.rpartition(".")
-    name = stem if dot and f".{ending.lower()}" in SOUNDS | {".mfc"} else name
+    name = stem if dot and f".{ending.lower()}" in io.SUFFIXES | {".mfc"} else name
     return name, " ".join(rest[0].split()) if rest else ""
 
 
