@@ -1,0 +1,135 @@
+"""HiFi-GAN's generator.
+
+B batch, M mel bands, F frames, T samples = F · hop, C channels. Source: Kong, Kim and Bae, HiFi-GAN, 2020, section 2.2.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu, leaky_relu_
+from torch.utils.checkpoint import checkpoint
+
+from onsei.errors import ConfigError
+from onsei.vocoder.mel import MelDefinition
+from onsei.vocoder.shapes import PRESETS, V1, V2, V3, GeneratorShape
+from onsei.vocoder.weightnorm import fuse, weight_norm
+
+__all__ = ["PRESETS", "V1", "V2", "V3", "Generator", "GeneratorShape"]
+
+_SLOPE = 0.1
+
+
+class Generator(nn.Module):
+    """Log-mel to sound. Names of its weights are upstream's; ``weightnorm.fill`` loads all their layouts.
+
+    Args:
+        shape: rates and kernels that are left empty are found from the hop.
+        mel: what it is conditioned on.
+        normed: normalize weights, as training does; without, weights are plain, as after ``fuse``.
+
+    Raises:
+        ConfigError: a shape that does not fit the mel's hop.
+    """
+
+    def __init__(self, shape: GeneratorShape, mel: MelDefinition, *, normed: bool = True) -> None:
+        super().__init__()
+        self.mel = mel
+        self.shape = shape = shape.fitted(mel.hop)
+        self.checkpointing = False
+        """Whether stages are computed again in the backward pass, to save memory."""
+        width = shape.upsample_initial_channel
+        block = _Twofold if shape.resblock == "1" else _Single
+        self.conv_pre = nn.Conv1d(mel.n_mels, width, 7, padding=3)
+        self.ups = nn.ModuleList()
+        self.resblocks = nn.ModuleList()
+        for rate, kernel in zip(shape.upsample_rates, shape.upsample_kernel_sizes, strict=True):
+            self.ups.append(nn.ConvTranspose1d(width, width // 2, kernel, rate, (kernel - rate) // 2))
+            width //= 2
+            for size, steps in zip(shape.resblock_kernel_sizes, shape.resblock_dilation_sizes, strict=True):
+                self.resblocks.append(block(width, size, steps))
+        self.conv_post = nn.Conv1d(width, 1, 7, padding=3)
+        for conv in (*self.ups.modules(), *self.resblocks.modules(), self.conv_post):
+            if isinstance(conv, (nn.Conv1d, nn.ConvTranspose1d)):
+                nn.init.normal_(conv.weight, 0.0, 0.01)
+        if normed:
+            for conv in list(self.modules()):
+                if isinstance(conv, (nn.Conv1d, nn.ConvTranspose1d)):
+                    weight_norm(conv)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """``mel`` (B, M, F) → sound (B, F · hop), between -1 and 1.
+
+        Raises:
+            ConfigError: another number of bands.
+        """
+        check_bands(mel, self.mel)
+        x = self.conv_pre(mel)
+        for stage in range(len(self.ups)):
+            if self.checkpointing and torch.is_grad_enabled():
+                x = cast(Tensor, checkpoint(self._stage, stage, x, use_reentrant=False))
+            else:
+                x = self._stage(stage, x)
+        return torch.tanh(self.conv_post(leaky_relu(x)))[:, 0]
+
+    def fuse(self) -> None:
+        """Make the weights plain, in place: faster, and the same sound. Training goes on with normed ones only."""
+        fuse(self)
+
+    def _stage(self, number: int, x: Tensor) -> Tensor:
+        x = self.ups[number](leaky_relu(x, _SLOPE))
+        count = len(self.shape.resblock_kernel_sizes)
+        blocks = [self.resblocks[number * count + place] for place in range(count)]
+        total = blocks[0](x)
+        for block in blocks[1:]:
+            total = total + block(x) if torch.is_grad_enabled() else total.add_(block(x))
+        return cast(Tensor, total / count)
+
+
+class _Twofold(nn.Module):
+    """Residual block 1: at each dilation, a dilated convolution and a plain one."""
+
+    def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]) -> None:
+        super().__init__()
+        self.convs1 = nn.ModuleList(_conv(channels, kernel, dilation) for dilation in dilations)
+        self.convs2 = nn.ModuleList(_conv(channels, kernel, 1) for _ in dilations)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T) → (B, C, T)."""
+        for dilated, plain in zip(self.convs1, self.convs2, strict=True):
+            y = dilated(leaky_relu(x, _SLOPE))
+            y = plain(leaky_relu(y, _SLOPE) if torch.is_grad_enabled() else leaky_relu_(y, _SLOPE))
+            x = x + y if torch.is_grad_enabled() else y.add_(x)
+        return x
+
+
+class _Single(nn.Module):
+    """Residual block 2: at each dilation, a dilated convolution."""
+
+    def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(_conv(channels, kernel, dilation) for dilation in dilations)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T) → (B, C, T)."""
+        for dilated in self.convs:
+            y = dilated(leaky_relu(x, _SLOPE))
+            x = x + y if torch.is_grad_enabled() else y.add_(x)
+        return x
+
+
+def check_bands(mel: Tensor, definition: MelDefinition) -> None:
+    """Raise ConfigError unless ``mel`` is (B, M, F) with the definition's M bands and a frame or more."""
+    if mel.dim() == 3 and mel.shape[1] == definition.n_mels and mel.shape[2]:
+        return
+    turned = mel.dim() == 3 and mel.shape[2] == definition.n_mels
+    raise ConfigError(
+        f"mel: expected (batch, {definition.n_mels} bands, frames), found {tuple(mel.shape)}",
+        "turn it round: frames come last" if turned else "see `onsei vocoder check` for what does not fit",
+    )
+
+
+def _conv(channels: int, kernel: int, dilation: int) -> nn.Conv1d:
+    return nn.Conv1d(channels, channels, kernel, padding=dilation * (kernel - 1) // 2, dilation=dilation)
