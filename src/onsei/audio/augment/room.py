@@ -6,6 +6,7 @@ T samples, n samples of an impulse response.
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
@@ -22,6 +23,8 @@ _MIXED = 0.05
 """Seconds after which single reflections are no longer told apart."""
 _ORDER = 4
 """Mirror rooms in each direction: enough for all reflections before ``_MIXED`` in all but the narrowest corners."""
+_TOGETHER = 8
+"""Blocks that are convolved at once."""
 RT60: Range = (0.15, 0.6)
 DRR: Range = (0.0, 12.0)
 
@@ -105,8 +108,8 @@ class Response:
 
     def __init__(self, samples: Samples) -> None:
         self.length = len(samples)
-        self.block = 1 << max(12, (3 * self.length).bit_length())
-        self.spectrum = np.fft.rfft(samples, self.block).astype(np.complex64)
+        self.block = 1 << max(12, (2 * self.length - 1).bit_length())
+        self.spectrum = torch.fft.rfft(torch.from_numpy(np.asarray(samples, np.float32)), self.block)
 
 
 def convolve(samples: ArrayLike, response: Response) -> Samples:
@@ -116,19 +119,19 @@ def convolve(samples: ArrayLike, response: Response) -> Samples:
     """
     array = as_samples(samples)
     length, block, behind = array.shape[-1], response.block, response.length - 1
+    step = block - behind
     made = np.empty_like(array)
-    piece = np.zeros((*array.shape[:-1], block), np.float32)
-    # Block by block: what a block needs stays in the processor's cache.
-    for start in range(0, length, block - behind):
-        first, last = max(0, start - behind), min(length, start - behind + block)
-        placed = first - start + behind
-        piece[..., :placed] = 0
-        piece[..., placed : placed + last - first] = array[..., first:last]
-        piece[..., placed + last - first :] = 0
-        spectrum = np.fft.rfft(piece)
-        spectrum *= response.spectrum
-        wanted = min(length - start, block - behind)
-        made[..., start : start + wanted] = np.fft.irfft(spectrum, block)[..., behind : behind + wanted]
+    # Several blocks in one transform are twice as fast as one by one; more would leave the processor's cache.
+    for start in range(0, length, _TOGETHER * step):
+        wanted = min(_TOGETHER * step, length - start)
+        count = -(-wanted // step)
+        piece = np.zeros((*array.shape[:-1], behind + count * step), np.float32)
+        first, last = max(0, start - behind), start + wanted
+        piece[..., first - start + behind : last - start + behind] = array[..., first:last]
+        spectra = torch.fft.rfft(torch.from_numpy(piece).unfold(-1, block, step))  # (..., count, block / 2 + 1)
+        spectra *= response.spectrum
+        heard = torch.fft.irfft(spectra, block)[..., behind:].flatten(-2)
+        made[..., start : start + wanted] = heard[..., :wanted].numpy()
     loud = rms(made)
     if loud > 0:
         made *= np.float32(rms(array) / loud)
