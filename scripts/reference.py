@@ -26,7 +26,10 @@ from onsei.systems import systems
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 _NOTE = "<!-- Written by `make docs` from the code; change the docstrings there, not this page. -->"
 _POSITIONAL = Positional[int].__metadata__[0]  # type: ignore[attr-defined]
-SAVED = {"recognition": ("features", "model", "encoder", "case", "units", "script")}
+SAVED = {
+    "recognition": ("features", "model", "encoder", "case", "units", "script"),
+    "classification": ("features", "model", "encoder"),
+}
 """What of a stage's options a model is saved with; a test compares it with a trained model's onsei.json."""
 _SWITCHES = "A switch whose default is `true` is turned off by `--no-NAME`; `_` and `-` are the same in option names."
 

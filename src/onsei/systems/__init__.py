@@ -9,7 +9,7 @@ from typing import cast
 
 from onsei.system import System
 
-NAMES = ("recognition",)
+NAMES = ("recognition", "classification")
 
 
 def systems() -> tuple[System, ...]:

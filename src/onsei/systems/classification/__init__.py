@@ -1,0 +1,20 @@
+"""Classification: what a sound is, from recordings with labels; an own network, or a pretrained audio encoder."""
+
+from onsei.system import System, Verb
+
+_HERE = __name__
+
+SYSTEM = System(
+    name="classification",
+    summary="name what a sound is: DistilHuBERT and friends, or a small network",
+    verbs=(
+        Verb("train", "train a classifier", f"{_HERE}.config:Train", f"{_HERE}.training:train", recipes=True),
+        Verb("evaluate", "accuracy on a manifest", f"{_HERE}.config:Evaluate", f"{_HERE}.evaluation:evaluate"),
+        Verb("classify", "classes of recordings", f"{_HERE}.config:Classify", f"{_HERE}.classify:classify"),
+    ),
+    runner=f"{_HERE}.inference:Classifier",
+    request=f"{_HERE}.config:Request",
+    result=f"{_HERE}.config:Classification",
+    example=f"{_HERE}.data.example:example",
+    stages={"train": f"{_HERE}.config:Train"},
+)

@@ -1,0 +1,126 @@
+"""The front end: from samples to what the network hears, and how a long sound is heard in pieces.
+
+D feature rows, T frames (or samples).
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from onsei.audio.features import MelSpectrogram
+from onsei.errors import ConfigError
+from onsei.systems.classification.config import Features
+
+Sound = NDArray[np.float32]
+_SLACK = 1.02
+"""A sound longer than a piece by less than this is heard whole: its last milliseconds deserve no second vote."""
+
+
+class FrontEnd:
+    """From samples to what the network hears: (D, T).
+
+    It works in two steps, so that the first, the costly one, can be kept from epoch to epoch while the second works on
+    a piece of it: ``raw`` is the mel power (or the samples), ``finished`` is leveled, logarithmic and normalized.
+
+    Args:
+        options: kind of features and their times.
+
+    Raises:
+        ConfigError: pieces overlap by their whole length, or mel bands do not fit the sampling rate.
+    """
+
+    def __init__(self, options: Features) -> None:
+        self.options = options
+        if options.overlap >= options.seconds:
+            raise ConfigError(
+                f"features.overlap: {options.overlap:g} s, but a piece lasts {options.seconds:g} s",
+                "let pieces overlap by less than their length",
+            )
+        if options.kind == "mel":
+            _check_bands(options)
+
+    @property
+    def bins(self) -> int:
+        """Feature rows D."""
+        return self.options.n_mels if self.options.kind == "mel" else 1
+
+    @property
+    def piece(self) -> int:
+        """Frames of the longest piece."""
+        return self.frames(self.options.samples)
+
+    def frames(self, samples: int) -> int:
+        """Frames of ``samples`` samples."""
+        return samples if self.options.kind == "wave" else 1 + max(samples, self._size) // self._hop
+
+    def raw(self, samples: Sound) -> Sound:
+        """Mel power, or the samples themselves, of samples, shape (T',): shape (D, T)."""
+        if self.options.kind == "wave":
+            return samples[None]
+        short = self._size - len(samples)
+        sound = torch.from_numpy(samples if short <= 0 else np.pad(samples, (0, short)))
+        with torch.no_grad():
+            power: Sound = self._mel(sound).contiguous().numpy()
+        return power
+
+    def finished(self, raw: Tensor) -> Tensor:
+        """What the network hears of ``raw``, (D, T), or of a piece of it: mean 0 and deviation 1 over all of it."""
+        o = self.options
+        if o.kind == "wave":
+            return (raw - raw.mean()) / (raw.var(unbiased=False) + 1e-7).sqrt() if o.standardize else raw
+        power = raw / raw.mean().clamp(min=1e-10) if o.level else raw
+        x = (power + o.floor).log()
+        return (x - x.mean()) / (x.std(unbiased=False) + 1e-5)
+
+    def __call__(self, samples: Sound) -> Tensor:
+        """What the network hears of samples, shape (T',), of one piece: shape (D, T)."""
+        return self.finished(torch.from_numpy(self.raw(samples)))
+
+    @cached_property
+    def _mel(self) -> MelSpectrogram:
+        o = self.options
+        return MelSpectrogram(
+            o.sample_rate,
+            self._size,
+            self._hop,
+            o.n_mels,
+            f_min=o.f_min,
+            f_max=o.f_max,
+            win_length=round(o.sample_rate * o.window_size),
+        )
+
+    @cached_property
+    def _size(self) -> int:
+        return 1 << (round(self.options.sample_rate * self.options.window_size) - 1).bit_length()
+
+    @cached_property
+    def _hop(self) -> int:
+        return max(1, round(self.options.sample_rate * self.options.window_stride))
+
+
+def pieces(length: int, options: Features) -> list[tuple[int, int]]:
+    """Where a sound of ``length`` samples is heard: first sample and number of samples of each piece, evenly spread.
+
+    All of the sound is heard; a sound hardly longer than a piece is heard whole.
+    """
+    piece, overlap = options.samples, round(options.overlap * options.sample_rate)
+    if length <= piece * _SLACK:
+        return [(0, length)]
+    count = max(2, math.ceil((length - overlap) / max(1, piece - overlap)))
+    return [(round(n * (length - piece) / (count - 1)), piece) for n in range(count)]
+
+
+def _check_bands(options: Features) -> None:
+    top, half = options.f_max or options.sample_rate / 2, options.sample_rate / 2
+    if not options.f_min < top <= half:
+        raise ConfigError(
+            f"features.f_min {options.f_min:g} Hz, features.f_max {top:g} Hz: expected the first below the second and "
+            f"both up to half the sampling rate, {half:g} Hz",
+            "mend these, or raise --sample-rate",
+        )

@@ -1,0 +1,87 @@
+"""A small convolutional network over log-mel spectrograms.
+
+B batch, D mel bands, T frames, C channels, N classes.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from onsei.errors import ConfigError
+from onsei.nn.conv import MaskedConv
+from onsei.nn.masks import length_mask
+from onsei.systems.classification.config import Model
+
+
+class ConvNet(nn.Module):
+    """Strided convolutions with batch norm, then the mean over frequency, and mean and maximum over time.
+
+    The first step of 2 is what makes it cheap. Padding is masked: a clip alone gives what it gives in a batch.
+
+    Args:
+        options: the network's shape.
+
+    Raises:
+        ConfigError: as many strides as channels are needed.
+    """
+
+    def __init__(self, options: Model) -> None:
+        super().__init__()
+        if len(options.strides) != len(options.channels) or not options.channels:
+            raise ConfigError(
+                f"model.strides: {len(options.strides)} for {len(options.channels)} convolutions", "give one for each"
+            )
+        layers: list[nn.Module] = []
+        before = 1
+        for width, stride in zip(options.channels, options.strides, strict=True):
+            span = 5 if before == 1 else 3
+            layers += [
+                nn.Conv2d(before, width, span, stride, span // 2, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(),
+            ]
+            before = width
+        self.convs = MaskedConv(nn.Sequential(*layers))
+        self.width = before
+        """Values C that a sound is brought to."""
+
+    def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """What a sound is brought to.
+
+        Args:
+            features: shape (B, D, T), zeros as padding.
+            lengths: frames of each sound, shape (B,), on the CPU; all T by default.
+
+        Returns:
+            shape (B, C).
+        """
+        x = features[:, None]
+        if lengths is None or bool((lengths == x.size(-1)).all()):
+            x = self.convs.seq_module(x.contiguous(memory_format=torch.channels_last)).mean(2)  # (B, C, F)
+            return torch.add(x.mean(2), x.amax(2))
+        x, lengths = self.convs(x, lengths)
+        x = x.mean(2)
+        mask = length_mask(lengths, x.size(-1), x.device)[:, None]
+        mean = (x * mask).sum(2) / lengths.to(x.device, x.dtype)[:, None]
+        return torch.add(mean, x.masked_fill(~mask, float("-inf")).amax(2))
+
+
+class MelClassifier(nn.Module):
+    """The convolutional network with a layer of classes; parameters are named as where transformers opens the folder.
+
+    Args:
+        options: the network's shape.
+        classes: N.
+    """
+
+    def __init__(self, options: Model, classes: int) -> None:
+        super().__init__()
+        self.network = ConvNet(options)
+        self.dropout = nn.Dropout(options.dropout)
+        self.classifier = nn.Linear(self.network.width, classes)
+
+    def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Scores of the classes before softmax, (B, N), of ``features``, (B, D, T), with ``lengths`` frames, (B,)."""
+        scores: Tensor = self.classifier(self.dropout(self.network(features, lengths)))
+        return scores
