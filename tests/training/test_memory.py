@@ -104,3 +104,16 @@ def test_the_largest_batch_is_measured_where_the_source_can_show_it(tmp_path, ca
     assert "(largest batch)" in capsys.readouterr().err.replace("\n", "")
     fit(tmp_path / "b", epochs=1, silent=False)
     assert "(first batch; larger ones need more)" in capsys.readouterr().err.replace("\n", "")
+
+
+def test_what_is_frozen_at_first_counts_as_trained(tmp_path, capsys):
+    class Thawing(Wide):
+        def step(self, batch, clock, update):
+            self.modules["net"][0].requires_grad_(clock.step > 0)
+            return super().step(batch, clock, update)
+
+    told = {}
+    for name, kind in (("thawing", Thawing), ("wide", Wide)):
+        fit(tmp_path / name, kind(), epochs=1, silent=False)
+        (told[name],) = [line for line in capsys.readouterr().err.splitlines() if "memory per process" in line]
+    assert told["thawing"].split("free")[0] == told["wide"].split("free")[0]

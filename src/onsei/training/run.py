@@ -262,8 +262,10 @@ class Run:
         batch = self._train.largest(self.standing.epoch) if isinstance(self._train, HasLargest) else batches[0]
         if not batch.size:
             return
+        # As of the last step: what a Learner keeps frozen at first is trained by then.
+        last = replace(self.standing, step=max(self.standing.step, self._position().total_steps - 1))
         with explained(self._train, batch):
-            found = self._trainee.estimate_memory(batch, self.standing)
+            found = self._trainee.estimate_memory(batch, last)
         self.scribe.tell(f"{found} ({'largest batch' if known else 'first batch; larger ones need more'})")
         if not found.fits:
             self.scribe.say("this will hardly fit: lower --batch-seconds or --batch-size, then --precision bf16")
