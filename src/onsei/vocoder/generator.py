@@ -48,7 +48,7 @@ class Generator(nn.Module):
         for rate, kernel in zip(shape.upsample_rates, shape.upsample_kernel_sizes, strict=True):
             self.ups.append(nn.ConvTranspose1d(width, width // 2, kernel, rate, (kernel - rate) // 2))
             width //= 2
-            for size, steps in zip(shape.resblock_kernel_sizes, shape.resblock_dilation_sizes, strict=True):
+            for size, steps in _blocks(shape):
                 self.resblocks.append(block(width, size, steps))
         self.conv_post = nn.Conv1d(width, 1, 7, padding=3)
         for conv in (*self.ups.modules(), *self.resblocks.modules(), self.conv_post):
@@ -73,6 +73,16 @@ class Generator(nn.Module):
             else:
                 x = self._stage(stage, x)
         return torch.tanh(self.conv_post(leaky_relu(x)))[:, 0]
+
+    @property
+    def context(self) -> int:
+        """Frames on each side of a frame that are heard in its sound; those further away are not."""
+        shape, reach = self.shape, 3  # samples around a stage's output; conv_post sees 3
+        for rate, kernel in reversed(list(zip(shape.upsample_rates, shape.upsample_kernel_sizes, strict=True))):
+            reach += max(_reach(k, steps, shape.resblock == "1") for k, steps in _blocks(shape))
+            padding = (kernel - rate) // 2
+            reach = max((reach + kernel - 1 - padding) // rate, 1 + (reach + padding - 1) // rate)
+        return reach + 3
 
     def fuse(self) -> None:
         """Make the weights plain, in place: faster, and the same sound. Training goes on with normed ones only."""
@@ -129,6 +139,16 @@ def check_bands(mel: Tensor, definition: MelDefinition) -> None:
         f"mel: expected (batch, {definition.n_mels} bands, frames), found {tuple(mel.shape)}",
         "turn it round: frames come last" if turned else "see `onsei vocoder check` for what does not fit",
     )
+
+
+def _blocks(shape: GeneratorShape) -> list[tuple[int, tuple[int, ...]]]:
+    """Kernel and dilations of the residual blocks of a stage."""
+    return list(zip(shape.resblock_kernel_sizes, shape.resblock_dilation_sizes, strict=True))
+
+
+def _reach(kernel: int, dilations: tuple[int, ...], twofold: bool) -> int:
+    """Samples on each side that a residual block sees."""
+    return sum((dilation + twofold) * (kernel // 2) for dilation in dilations)
 
 
 def _conv(channels: int, kernel: int, dilation: int) -> nn.Conv1d:

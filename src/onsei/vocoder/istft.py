@@ -65,6 +65,13 @@ class Head(nn.Module):
         sound: Tensor = self.inverse(*self.spectrum(mel))
         return sound
 
+    @property
+    def context(self) -> int:
+        """Frames on each side of a frame that are heard in its sound; those further away are not."""
+        reach = self.shape.kernel // 2
+        fine = self.shape.fine_layers * reach + self.shape.overlap
+        return 3 + self.shape.layers * reach + -(-fine // self.factor) + (self.factor > 1)
+
     def fuse(self) -> None:
         """Nothing: its weights are plain. Here so that both networks are used alike."""
 
