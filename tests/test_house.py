@@ -42,7 +42,7 @@ DOORS = {  # heavy library → the only places that may import it
     "librosa": (),
     "jiwer": (),
     "espeakng_loader": ("demo",),
-    "transformers": ("units.ssl",),
+    "transformers": ("units.ssl", "units.classifiers"),
     "pyopenjtalk": ("text.japanese",),
     "sentencepiece": ("text.pieces",),
     "pickle": (),

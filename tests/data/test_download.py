@@ -8,8 +8,8 @@ from collections import namedtuple
 import numpy as np
 import pytest
 
-from onsei.data import download as downloads
 from onsei.data.download import ATTEMPTS, Remote, download, listing
+from onsei.data.download import resumed as downloads
 from onsei.errors import DataError
 from tests.data.file_server import serving
 

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 
+from onsei.data.digest import digest
 from onsei.data.durations import SHOW_FROM, THREADS
 from onsei.data.features import load_features
 from onsei.data.headers import Header, Headers
@@ -91,7 +91,7 @@ def check(
                     unknown += row.duration is None
                 else:
                     faults.append(Finding(line, "", "line", row.message))
-                hashes.append(_hash(row.id) if isinstance(row, Row) else 0)
+                hashes.append(digest(row.id) if isinstance(row, Row) else 0)
             advance(len(rows), len(manifest) > SHOW_FROM)
         warnings = headers.mixed()
     if unknown:
@@ -192,10 +192,6 @@ def _of_features(row: Row, found: Found) -> Iterator[tuple[str, str]]:
     reason = found.get(row.features) if row.features else ""
     if isinstance(reason, str) and reason:
         yield "features", reason
-
-
-def _hash(name: str) -> int:
-    return int.from_bytes(blake2b(name.encode(errors="surrogatepass"), digest_size=8).digest(), "little") or 1
 
 
 def _duplicates(manifest: Manifest, hashes: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> list[Finding]:

@@ -59,6 +59,23 @@ def fetch(
     return Path(folder)
 
 
+def list_dataset(repo_id: str, revision: str | None = None) -> list[tuple[Any, str]]:
+    """Files of the dataset ``user/name``, as huggingface_hub's ``RepoFile``, with addresses. Errors as ``fetch``."""
+    _check_name(repo_id)
+    from huggingface_hub import HfApi, hf_hub_url
+    from huggingface_hub.hf_api import RepoFile
+
+    token = token_from_environment()
+    api = HfApi(token=token, library_name="onsei", library_version=__version__)
+    try:
+        found = api.list_repo_tree(repo_id, recursive=True, revision=revision, repo_type="dataset")
+        files = [file for file in found if isinstance(file, RepoFile)]
+    except Exception as error:  # as in ``fetch``
+        raise _explained(repo_id, revision, error, "dataset") from error
+    place = {"repo_type": "dataset", "revision": revision, "endpoint": api.endpoint}
+    return [(file, hf_hub_url(repo_id, file.path, **place)) for file in files]
+
+
 def token_from_environment() -> str | None:
     """The first of ``TOKEN_VARIABLES`` that is set; None leaves it to the stored login."""
     return next((value for name in TOKEN_VARIABLES if (value := os.environ.get(name, "").strip())), None)
@@ -72,23 +89,23 @@ def _check_name(repo_id: str) -> None:
         )
 
 
-def _explained(repo_id: str, revision: str | None, error: Exception) -> ModelError:
+def _explained(repo_id: str, revision: str | None, error: Exception, kind: str = "model") -> ModelError:
     chain = list(_causes(error))
     kinds = {kind.__name__ for cause in chain for kind in type(cause).__mro__}
     status = next((code for cause in chain if (code := _status(cause)) is not None), None)
-    where = f"model {repo_id!r}" + (f" (revision {revision!r})" if revision else "")
+    where = f"{kind} {repo_id!r}" + (f" (revision {revision!r})" if revision else "")
     local = "or pass the path of a local folder with its files instead of the name"
     token = f"set {TOKEN_VARIABLES[0]} (or {TOKEN_VARIABLES[1]}, {TOKEN_VARIABLES[2]}) to a token that may read it"
     if "RevisionNotFoundError" in kinds:
         return ModelError(
-            f"{where}: the Hub has the model, but no such revision", f"check the branch, tag or commit, {local}"
+            f"{where}: the Hub has the {kind}, but no such revision", f"check the branch, tag or commit, {local}"
         )
     if "OfflineModeIsEnabled" in kinds:
         message = f"{where}: not in the local Hub cache, and HF_HUB_OFFLINE forbids fetching it"
         return ModelError(message, f"unset HF_HUB_OFFLINE while the network is there, {local}")
     if status == 403 or "GatedRepoError" in kinds:
         message = f"{where}: the Hub refuses access ({status}): it is gated, or the token lacks the right to read it"
-        return ModelError(message, f"ask for access on the model's page and {token}, {local}")
+        return ModelError(message, f"ask for access on the {kind}'s page and {token}, {local}")
     if status == 401:
         message = f"{where}: the Hub refuses access (401): it is private or does not exist, or the token is not valid"
         return ModelError(message, f"check the name and {token}, {local}")

@@ -22,7 +22,7 @@ FAMILIES = ("wav2vec2", "hubert", "wavlm", "data2vec-audio", "unispeech", "unisp
 CONFIG, PREPROCESSOR, VOCABULARY = "config.json", "preprocessor_config.json", "vocab.json"
 DELIMITER = "|"
 """How a space between words is written in ``vocab.json``; transformers' tokenizer opens no folder with another one."""
-_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 _PICKLED = ("pytorch_model*.bin",)
 
 
@@ -78,7 +78,7 @@ def locate(name: str | Path, *, weights: bool = True, revision: str | None = Non
         if weights and not _has_weights(folder):
             folder = remote.fetch(str(name), revision=revision, further=_PICKLED)
     if weights and not _has_weights(folder):
-        raise ModelError(f"{folder}: no weights ({' or '.join(_WEIGHTS[::2])})", "copy or download the whole folder")
+        raise ModelError(f"{folder}: no weights ({' or '.join(WEIGHTS[::2])})", "copy or download the whole folder")
     return folder
 
 
@@ -90,7 +90,7 @@ def look(folder: Path) -> Source:
     """
     from transformers import AutoConfig
 
-    kind = _json(folder / CONFIG).get("model_type")
+    kind = read_json(folder / CONFIG).get("model_type")
     if kind not in FAMILIES:
         raise ModelError(
             f"{folder / CONFIG}: model_type {kind!r} is no speech encoder that is understood",
@@ -101,7 +101,7 @@ def look(folder: Path) -> Source:
         raise ModelError(
             f"{folder / CONFIG}: add_adapter is set; encoders with adapters are not read", "choose another"
         )
-    values = _json(folder / PREPROCESSOR) if (folder / PREPROCESSOR).is_file() else {}
+    values = read_json(folder / PREPROCESSOR) if (folder / PREPROCESSOR).is_file() else {}
     return Source(folder, config, int(values.get("sampling_rate", 16000)), bool(values.get("do_normalize", True)))
 
 
@@ -116,7 +116,7 @@ def changed(config: Any, **settings: Any) -> Any:
 
 def fresh(config: Any) -> Any:
     """An encoder of the shape ``config`` with random weights."""
-    return _class(config)._from_config(_with_attention(config))
+    return _class(config)._from_config(with_attention(config))
 
 
 def load(source: Source, config: Any | None = None) -> Any:
@@ -125,15 +125,15 @@ def load(source: Source, config: Any | None = None) -> Any:
     Raises:
         ModelError: the weights do not fit, or lack.
     """
-    config = _with_attention(config or source.config)
+    config = with_attention(config or source.config)
     try:
-        with _quiet():  # it warns of every head that is left behind
+        with quiet():  # it warns of every head that is left behind
             body, report = _class(config).from_pretrained(
                 source.folder,
                 config=config,
                 output_loading_info=True,
                 local_files_only=True,
-                use_safetensors=any((source.folder / name).is_file() for name in _WEIGHTS[:2]),
+                use_safetensors=any((source.folder / name).is_file() for name in WEIGHTS[:2]),
                 weights_only=True,
             )
     except Exception as error:  # safetensors', pickle's, torch's: all say that the file is not what it should be
@@ -154,17 +154,17 @@ def read_head(source: Source) -> Head | None:
     """The labels and the last layer of a folder fine-tuned with CTC; None where it is not, or has one a language."""
     if not (source.folder / VOCABULARY).is_file():
         return None
-    vocabulary = _json(source.folder / VOCABULARY)
+    vocabulary = read_json(source.folder / VOCABULARY)
     if not all(isinstance(number, int) for number in vocabulary.values()):
         return None
     from onsei.hub import weights
 
-    file = source.folder / _WEIGHTS[0]
-    tensors = weights.load(file) if file.is_file() else _unpickled(source.folder / _WEIGHTS[2])
+    file = source.folder / WEIGHTS[0]
+    tensors = weights.load(file) if file.is_file() else _unpickled(source.folder / WEIGHTS[2])
     if not {"lm_head.weight", "lm_head.bias"} <= tensors.keys():
         return None
     settings = source.folder / "tokenizer_config.json"
-    told = _json(settings) if settings.is_file() else {}
+    told = read_json(settings) if settings.is_file() else {}
     names = {number: token for token, number in vocabulary.items()}
     blank = names.get(source.config.pad_token_id, "<pad>")
     delimiter = told.get("word_delimiter_token") or DELIMITER
@@ -208,7 +208,7 @@ def ctc_files(body: Any, tokens: Sequence[str], *, sample_rate: int, standardize
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without transformers' remarks and progress bars."""
     from transformers import logging as said
 
@@ -229,7 +229,7 @@ def _class(config: Any) -> Any:
     return transformers.MODEL_MAPPING[type(config)]
 
 
-def _with_attention(config: Any) -> Any:
+def with_attention(config: Any) -> Any:
     """A copy of ``config`` with an attention that is part of torch: a name in the file could else fetch code."""
     config = copy.deepcopy(config)
     config._attn_implementation = "sdpa" if _class(config)._supports_sdpa else "eager"
@@ -237,10 +237,11 @@ def _with_attention(config: Any) -> Any:
 
 
 def _has_weights(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in _WEIGHTS)
+    return any((folder / name).is_file() for name in WEIGHTS)
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file of a model's folder. ModelError where there is none."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

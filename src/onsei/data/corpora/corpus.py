@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from onsei.data.digest import digest
 from onsei.data.download import Remote
 from onsei.data.row import Row
 from onsei.errors import DataError
@@ -19,7 +19,7 @@ class Fault(NamedTuple):
 
     kind: str
     """``missing``, ``empty``, ``audio``, ``transcript``, ``segment``, ``encoding``, ``line``, ``duplicate``,
-    ``speaker``, ``archive``."""
+    ``speaker``, ``archive``, ``label``, ``duration``, ``silent``."""
     place: str
     """A file, or ``file:line``."""
     reason: str
@@ -34,6 +34,8 @@ class Utterance(NamedTuple):
     row: Row
     place: str
     """Where the corpus lists it: a file, or ``file:line``."""
+    sound: int = 0
+    """Digest of the samples; 0 where they were not decoded."""
 
 
 Entry = Utterance | Fault
@@ -100,15 +102,11 @@ class Names:
     def is_new(self, name: str) -> bool:
         """Whether ``name`` comes for the first time."""
         before = len(self._seen)
-        self._seen.add(_digest(name))
+        self._seen.add(digest(name))
         return len(self._seen) > before
 
     def __contains__(self, name: str) -> bool:
-        return _digest(name) in self._seen
-
-
-def _digest(name: str) -> int:
-    return int.from_bytes(blake2b(name.encode(errors="surrogatepass"), digest_size=8).digest(), "little")
+        return digest(name) in self._seen
 
 
 def kind_of(path: Path) -> str:

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from onsei.audio.io import SUFFIXES as SOUNDS
 from onsei.data.corpora.corpus import Choice, Corpus, Fault, files_in
 from onsei.data.download import Remote, download
 from onsei.data.progress import progress
 from onsei.data.unpack import SUFFIXES, ArchiveError, is_archive, unpack, unpacked
 from onsei.errors import DataError
+from onsei.hub.datasets import dataset_files
 
 Item = TypeVar("Item", Remote, Path)
 
+_LISTS = (".csv", ".tsv", ".jsonl", ".json", ".txt")
 _AT_ONCE = 4
 """Downloads side by side where there are many small ones."""
 
@@ -32,6 +35,8 @@ class Source:
     """Folder that archives are unpacked to."""
     keep_archives: bool = True
     """False removes each downloaded archive after it has been unpacked. What the user brought always stays."""
+    repository: str = ""
+    """A dataset of the Hub, ``user/name``, to download in place of what the corpus' publisher offers."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,9 @@ def obtain(corpus: Corpus, source: Source, choice: Choice) -> Found:
     """
     path = source.path
     faults: list[Fault] = []
-    if path is None:
+    if path is None and source.repository:
+        folders = from_hub(source)
+    elif path is None:
         folders, faults = _downloaded(corpus, source, choice)
     elif path.is_dir():
         folders = [path]
@@ -72,31 +79,63 @@ def obtain(corpus: Corpus, source: Source, choice: Choice) -> Found:
     return Found(roots, faults)
 
 
-def _downloaded(corpus: Corpus, source: Source, choice: Choice) -> tuple[list[Path], list[Fault]]:
-    def fetch(remote: Remote) -> Path:
-        there = unpacked(remote.name, source.unpack_dir)
-        if there is not None:
-            return there
-        archive = download(remote, source.download_dir)
-        try:
-            folder = unpack(archive, source.unpack_dir)
-        except ArchiveError:
-            archive.unlink()  # or it would be taken for whole in the next call
-            raise
-        if not source.keep_archives:
-            archive.unlink()
-        return folder
+def from_hub(source: Source) -> list[Path]:
+    """The folders of a Hub dataset: its archives unpacked, or, where it has none, its sounds and lists.
 
+    Code that lies in it stays on the Hub.
+
+    Raises:
+        ModelError: the Hub has no such dataset, or refuses it.
+        DataError: there is neither archive nor sound in it, or a download fails.
+    """
+    files = dataset_files(source.repository)
+    archives = [file for file in files if is_archive(Path(file.path))]
+    sounds = [file for file in files if Path(file.path).suffix.lower() in SOUNDS]
+    if not archives and not sounds:
+        kinds = ", ".join(sorted({Path(file.path).suffix or file.path for file in files})[:12])
+        found = f"dataset {source.repository!r}: neither archives nor sounds in it, but {kinds or 'nothing'}"
+        raise DataError(found, f"name a dataset that has {' '.join(SUFFIXES)} or sound files, or a folder of sounds")
+    wanted = archives or [*sounds, *(file for file in files if Path(file.path).suffix.lower() in _LISTS)]
+    size = sum(file.size for file in wanted) / 2**20
+    print(f"{source.repository}: {len(wanted)} files, {size:.0f} MiB, to {source.download_dir}")
+    remotes = [Remote(file.url, f"sha256:{file.sha256}" if file.sha256 else "", file.token) for file in wanted]
+    if archives:
+        return [_unpacked(remote, source) for remote in remotes]
+    top = source.unpack_dir / source.repository.replace("/", "--")
+    with progress("files", len(wanted)) as advance:
+        for one, file in zip(remotes, wanted, strict=True):
+            download(one, top / Path(file.path).parent)
+            advance(1, True)
+    return [top]
+
+
+def _unpacked(remote: Remote, source: Source) -> Path:
+    """The folder of an archive somewhere else; it is fetched and unpacked only once."""
+    there = unpacked(remote.name, source.unpack_dir)
+    if there is not None:
+        return there
+    archive = download(remote, source.download_dir)
+    try:
+        folder = unpack(archive, source.unpack_dir)
+    except ArchiveError:
+        archive.unlink()  # or it would be taken for whole in the next call
+        raise
+    if not source.keep_archives:
+        archive.unlink()
+    return folder
+
+
+def _downloaded(corpus: Corpus, source: Source, choice: Choice) -> tuple[list[Path], list[Fault]]:
     remotes = list(corpus.remotes(choice))
     what = f"{len(remotes)} archives" if len(remotes) > 1 else remotes[0].url
     print(f"{corpus.title}: {what} to {source.download_dir}, unpacked to {source.unpack_dir}")
     if not corpus.many:
-        return [fetch(remote) for remote in remotes], []
+        return [_unpacked(remote, source) for remote in remotes], []
     with ThreadPoolExecutor(_AT_ONCE) as pool, progress("sessions", len(remotes)) as advance:
 
         def counted(remote: Remote) -> Path:
             try:
-                return fetch(remote)
+                return _unpacked(remote, source)
             finally:
                 advance(1, True)
 

@@ -36,7 +36,7 @@ class Folder:
         """Utterances by name; where names stand twice, numbers tell them apart."""
         (root,) = roots
         sounds = sorted(path for path in root.rglob("*") if path.suffix.lower() in io.SUFFIXES)
-        for sound, name in zip(sounds, _apart([path.stem for path in sounds]), strict=True):
+        for sound, name in zip(sounds, apart([path.stem for path in sounds]), strict=True):
             yield _beside(sound, name)
 
 
@@ -93,7 +93,8 @@ def _beside(sound: Path, name: str) -> Entry:
     return Utterance("train", Row(name, sound.absolute(), text=words), str(sound))
 
 
-def _apart(names: list[str]) -> Iterable[str]:
+def apart(names: list[str]) -> Iterable[str]:
+    """``names``, numbered where they stand twice, so that each is there once."""
     taken, seen = set(names), set()
     for name in names:
         candidates = chain([name] if name not in seen else [], (f"{name}-{number}" for number in count(2)))

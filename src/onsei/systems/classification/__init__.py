@@ -8,6 +8,7 @@ SYSTEM = System(
     name="classification",
     summary="name what a sound is: DistilHuBERT and friends, or a small network",
     verbs=(
+        Verb("prepare", "make manifests from recordings", f"{_HERE}.config:Prepare", f"{_HERE}.data.prepare:prepare"),
         Verb("train", "train a classifier", f"{_HERE}.config:Train", f"{_HERE}.training:train", recipes=True),
         Verb("evaluate", "accuracy on a manifest", f"{_HERE}.config:Evaluate", f"{_HERE}.evaluation:evaluate"),
         Verb("classify", "classes of recordings", f"{_HERE}.config:Classify", f"{_HERE}.classify:classify"),

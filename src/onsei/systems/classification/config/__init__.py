@@ -6,6 +6,7 @@ from onsei.systems.classification.config.classify import Classify
 from onsei.systems.classification.config.evaluate import Evaluate
 from onsei.systems.classification.config.features import Features
 from onsei.systems.classification.config.network import Encoder, Model
+from onsei.systems.classification.config.prepare import Prepare
 from onsei.systems.classification.config.train import Data, Optimizer, Train
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Features",
     "Model",
     "Optimizer",
+    "Prepare",
     "Request",
     "Score",
     "Train",

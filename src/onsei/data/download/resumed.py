@@ -10,7 +10,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from http import HTTPStatus
 from pathlib import Path
@@ -37,6 +37,8 @@ class Remote:
     """An http or https address."""
     digest: str = ""
     """``md5:…`` or ``sha256:…``; empty where its publisher tells none."""
+    token: str = field(default="", repr=False)
+    """What the server is shown as bearer's token; another server that it leads to is not."""
 
     @property
     def name(self) -> str:
@@ -177,6 +179,8 @@ def _ask(client: httpx.Client, remote: Remote, part: _Part, show: Callable[[int,
     headers = {"Accept-Encoding": "identity"}
     if held and (mark or remote.digest):
         headers |= {"Range": f"bytes={held}-"} | ({"If-Range": mark} if mark else {})
+    if remote.token:
+        headers["Authorization"] = f"Bearer {remote.token}"
     with client.stream("GET", remote.url, headers=headers) as answer:
         if answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             if _total(answer) == held:
