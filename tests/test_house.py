@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SRC = ROOT / "src" / "onsei"
 FLOORS = (
-    "errors paths former config",
+    "errors paths former config hooks",
     "audio text vision nn",
     "data units vocoder decoding metrics plots hub",
     "training",
@@ -42,7 +42,8 @@ DOORS = {  # heavy library → the only places that may import it
     "librosa": (),
     "jiwer": (),
     "espeakng_loader": ("demo",),
-    "transformers": ("units.ssl", "units.classifiers"),
+    "transformers": ("units.ssl", "units.classifiers", "systems.classification.stock"),
+    "peft": ("systems.classification.stock.lora",),
     "pyopenjtalk": ("text.japanese",),
     "sentencepiece": ("text.pieces",),
     "pickle": (),

@@ -5,10 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from onsei import systems
+from onsei import hooks, systems
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load", "systems"]
+
+_STOCK = "onsei.systems.classification.stock"
+for _part, _file in {
+    "configuration": "configuration",
+    "feature_extraction": "extraction",
+    "modeling": "modeling",
+}.items():
+    hooks.after_import(f"transformers.models.auto.{_part}_auto", f"{_STOCK}.{_file}:register")
 
 
 def load(model: str | Path, *, device: str = "auto", dtype: str = "float32", revision: str | None = None) -> Any:

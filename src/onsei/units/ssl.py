@@ -133,7 +133,7 @@ def load(source: Source, config: Any | None = None) -> Any:
                 config=config,
                 output_loading_info=True,
                 local_files_only=True,
-                use_safetensors=any((source.folder / name).is_file() for name in WEIGHTS[:2]),
+                use_safetensors=has_safetensors(source.folder),
                 weights_only=True,
             )
     except Exception as error:  # safetensors', pickle's, torch's: all say that the file is not what it should be
@@ -234,6 +234,11 @@ def with_attention(config: Any) -> Any:
     config = copy.deepcopy(config)
     config._attn_implementation = "sdpa" if _class(config)._supports_sdpa else "eager"
     return config
+
+
+def has_safetensors(folder: Path) -> bool:
+    """Whether there are weights that are no pickle."""
+    return any((folder / name).is_file() for name in WEIGHTS[:2])
 
 
 def _has_weights(folder: Path) -> bool:

@@ -32,6 +32,8 @@ from onsei.systems.classification.data import (
     source,
     told,
 )
+from onsei.systems.classification.model import MelClassifier
+from onsei.systems.classification.network import Plan, planned
 from onsei.systems.classification.votes import voted
 from onsei.training.engine import Engine, Summary
 from onsei.training.learner import Clock, Update
@@ -69,8 +71,11 @@ class Classifying:
     def step(self, batch: Batch, clock: Clock, update: Update) -> Mapping[str, Tensor]:
         """One update from the mean loss of the batch's sounds."""
         self.heard += batch.size
+        model = self.modules["model"]
+        if not isinstance(model, MelClassifier) and self.options.encoder.freeze != "all":
+            model.frozen = clock.step < self.options.encoder.freeze_steps  # type: ignore[assignment]
         features, lengths, truth = self._mixed(batch, clock)
-        logits = self.modules["model"](features, lengths)
+        logits = model(features, lengths)
         smoothing = self.options.optimization.label_smoothing
         truth = truth * (1 - smoothing) + smoothing / len(self.labels)
         losses = -(truth * self.weights.to(truth) * log_softmax(logits.float(), -1)).sum(-1)
@@ -124,27 +129,35 @@ class Classifying:
             )
 
 
-def train(options: Train) -> Summary:
-    """Train from manifests; the best weights become the model folder ``options.output_dir``.
+def train(options: Train) -> Summary | None:
+    """Train from manifests; the best weights become the model folder ``options.output_dir``. None of a dry run.
 
     Raises:
         OnseiError: a fault in options, manifests or run folder; found before training starts.
     """
+    if options.dry_run:
+        from onsei.systems.classification.dryrun import dry_run
+
+        dry_run(options)
+        return None
     if options.train_manifest is None or options.output_dir is None:
         lacking = "train_manifest" if options.train_manifest is None else "output_dir"
         raise ConfigError(f"{lacking}: required, but not given", f"--{lacking.replace('_', '-')} PATH", [lacking])
+    train_manifest, output_dir = options.train_manifest, options.output_dir
     if not options.training.continue_from:
-        choose_start("", options.output_dir)  # an occupied folder is refused before the long work
-    manifest = Manifest.open(options.train_manifest)
+        choose_start("", output_dir)  # an occupied folder is refused before the long work
+    plan = planned(options)
+    options = plan.options
+    manifest = Manifest.open(train_manifest)
     labels, counts = classes_of(manifest, options.labels)
     validation = Manifest.open(options.val_manifest) if options.val_manifest else None
     if validation is not None:
         check_validation(validation, labels)
-    engine = Engine(options.training, options.output_dir, resolved=to_dict(options))
+    engine = Engine(options.training, output_dir, resolved=to_dict(options))
     if engine.processes.main and (note := told(manifest, labels, counts)):
         print(note)
     torch.manual_seed(options.training.seed)
-    model = network.built(options, len(labels))
+    model = plan.build(len(labels))
     learner = Classifying(model, labels, options, class_weights(options, labels, counts))
     classes, seed = {name: number for number, name in enumerate(labels)}, options.training.seed
     cache = cache_for(options.features, options.data)
@@ -155,7 +168,7 @@ def train(options: Train) -> Summary:
         if not learner.heard and history["quarantined"] >= len(manifest):
             found = f"none of its {len(manifest)} sounds could be used, so nothing was learned"
             raise DataError(f"{manifest.path}: {found}", f"the reasons are in {folder / 'quarantine.jsonl'}")
-        save(folder, options, model, labels, history)
+        save(folder, plan, model, labels, history)
 
     return engine.fit(
         learner,
@@ -165,17 +178,17 @@ def train(options: Train) -> Summary:
     )
 
 
-def save(folder: Path, options: Train, model: nn.Module, labels: Sequence[str], history: Mapping[str, Any]) -> None:
+def save(folder: Path, plan: Plan, model: nn.Module, labels: Sequence[str], history: Mapping[str, Any]) -> None:
     """Write the model folder."""
     store.save(
         folder,
         system="classification",
         stage="train",
-        config={name: value for name, value in to_dict(options).items() if name in SAVED},
-        weights=model.state_dict(),
+        config={name: value for name, value in to_dict(plan.options).items() if name in SAVED},
+        weights=network.state(model, plan.options),
         labels=labels,
         history=history,
-        files=network.files(model, options, tuple(labels)),
+        files=plan.files(model, labels),
     )
 
 

@@ -1,0 +1,89 @@
+"""The dry run: the network is built, and one real step on noise tells memory and time before a long training."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from torch import Tensor
+
+from onsei.errors import RunError
+from onsei.systems.classification.config import Train
+from onsei.systems.classification.data import Batch, FrontEnd
+from onsei.systems.classification.network import planned
+from onsei.systems.classification.training import Classifying
+from onsei.training import memory
+from onsei.training.learner import Clock
+from onsei.training.peak import peak_bytes, readable, resident_bytes
+from onsei.training.processes import Processes
+
+CLASSES = 10
+"""Classes of a dry run whose options name none."""
+
+
+def dry_run(options: Train) -> dict[str, float]:
+    """Build the network, without weights where they are not here, and learn from one batch of noise.
+
+    Prints and returns parameters, bytes and seconds; writes nothing.
+
+    Raises:
+        OnseiError: options that do not fit each other; the step does not fit into memory.
+    """
+    training = options.training
+    if training.threads:
+        torch.set_num_threads(training.threads)
+    processes = Processes(training.device, training.precision, "")
+    base = resident_bytes()
+    torch.manual_seed(training.seed)
+    plan = planned(options, weights=False)
+    labels = options.labels or tuple(map(str, range(CLASSES)))
+    network = plan.build(len(labels)).to(processes.device).train()
+    learner = Classifying(network, labels, plan.options)
+    batch = noise(plan.options, len(labels)).to(processes.device)
+    total = sum(p.numel() for p in network.parameters())
+    trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    title = options.encoder.pretrained or "own network"
+    print(f"{title}: {total / 1e6:.2f} M parameters, {trained / 1e6:.2f} M of them trained")
+    shown = f"batch: {batch.size} sounds of {plan.options.features.seconds:g} s, {training.precision}"
+    print(f"{shown}, on {processes.device}, {torch.get_num_threads()} threads")
+    print(memory.estimate(learner, batch, Clock(0, 0, 0), processes))
+    with peak_bytes(processes.device, base) as peak:
+        began = time.perf_counter()
+        try:
+            _step(learner, batch, processes)
+        except torch.OutOfMemoryError:
+            raise RunError(
+                f"one step of {batch.size} sounds does not fit into the memory of {processes.device}",
+                "lower --batch-size or --seconds, or set --gradient-checkpointing, --precision bf16",
+            ) from None
+        if processes.device.type == "cuda":
+            torch.cuda.synchronize()
+        seconds = time.perf_counter() - began
+    found = {"parameters": total, "trained": trained, "step_seconds": seconds, "peak_bytes": peak()}
+    print(f"one step: {seconds:.2f} s, peak memory {readable(int(found['peak_bytes']))}")
+    return found
+
+
+def noise(options: Train, classes: int) -> Batch:
+    """A batch of noise as training would hear it."""
+    front, size = FrontEnd(options.features), options.data.batch_size
+    draw = torch.Generator().manual_seed(options.training.seed)
+    return Batch(
+        ids=tuple(map(str, range(size))),
+        features=torch.randn(size, front.bins, front.piece, generator=draw),
+        lengths=torch.full((size,), front.piece),
+        owners=torch.arange(size),
+        labels=torch.arange(size) % classes,
+    )
+
+
+def _step(learner: Classifying, batch: Batch, processes: Processes) -> None:
+    optimizer = learner.optimizers["model"]
+
+    def update(name: str, loss: Tensor) -> None:
+        with torch.autocast(loss.device.type, enabled=False):
+            loss.float().backward()  # type: ignore[no-untyped-call]
+
+    with processes.autocast():
+        learner.step(batch, Clock(0, 0, 0), update)
+    optimizer.step()

@@ -1,0 +1,31 @@
+"""The own network's configuration, as transformers reads it from ``config.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from transformers import PretrainedConfig
+
+from onsei.systems.classification.stock.describing import MODEL_TYPE
+
+
+class MelConvConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
+    """Shape of the convolutional network.
+
+    Args:
+        network: options of the network (``config.Model``), as JSON values.
+    """
+
+    model_type = MODEL_TYPE
+
+    def __init__(self, network: Mapping[str, Any] | None = None, **settings: Any) -> None:
+        self.network = dict(network or {})
+        super().__init__(**settings)
+
+
+def register() -> None:
+    """Make ``AutoConfig`` know the network."""
+    from transformers import AutoConfig
+
+    AutoConfig.register(MODEL_TYPE, MelConvConfig, exist_ok=True)
