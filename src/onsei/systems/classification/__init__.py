@@ -10,6 +10,13 @@ SYSTEM = System(
     verbs=(
         Verb("prepare", "make manifests from recordings", f"{_HERE}.config:Prepare", f"{_HERE}.data.prepare:prepare"),
         Verb("train", "train a classifier", f"{_HERE}.config:Train", f"{_HERE}.training:train", recipes=True),
+        Verb(
+            "cross-validate",
+            "train and measure by folds",
+            f"{_HERE}.config:CrossValidate",
+            f"{_HERE}.crossing:cross_validate",
+            recipes=True,
+        ),
         Verb("evaluate", "accuracy on a manifest", f"{_HERE}.config:Evaluate", f"{_HERE}.evaluation:evaluate"),
         Verb("classify", "classes of recordings", f"{_HERE}.config:Classify", f"{_HERE}.classify:classify"),
     ),

@@ -15,33 +15,37 @@ from onsei.systems.classification.config import Model
 
 
 class ConvNet(nn.Module):
-    """Strided convolutions with batch norm, then the mean over frequency, and mean and maximum over time.
+    """Strided convolutions with batch norm, then the mean over bands, and mean and maximum over time.
 
     The first step of 2 is what makes it cheap. Padding is masked: a clip alone gives what it gives in a batch.
 
     Args:
         options: the network's shape.
+        bins: mel bands D.
 
     Raises:
         ConfigError: as many strides as channels are needed.
     """
 
-    def __init__(self, options: Model) -> None:
+    def __init__(self, options: Model, bins: int) -> None:
         super().__init__()
         if len(options.strides) != len(options.channels) or not options.channels:
             raise ConfigError(
                 f"model.strides: {len(options.strides)} for {len(options.channels)} convolutions", "give one for each"
             )
         layers: list[nn.Module] = []
-        before = 1
-        for width, stride in zip(options.channels, options.strides, strict=True):
-            span = 5 if before == 1 else 3
+        before, last = 1, len(options.channels) - 1
+        for number, (width, stride) in enumerate(zip(options.channels, options.strides, strict=True)):
+            span = 3 if number else 5
+            spans, steps, padding = (span, span), (stride, stride), (span // 2, span // 2)
+            if number == last and options.full_band:
+                spans, steps, padding = (bins, span), (1, 1), (0, span // 2)
             layers += [
-                nn.Conv2d(before, width, span, stride, span // 2, bias=False),
+                nn.Conv2d(before, width, spans, steps, padding, bias=False),
                 nn.BatchNorm2d(width),
                 nn.ReLU(),
             ]
-            before = width
+            before, bins = width, (bins - 1) // stride + 1
         self.convs = MaskedConv(nn.Sequential(*layers))
         self.width = before
         """Values C that a sound is brought to."""
@@ -72,12 +76,13 @@ class MelClassifier(nn.Module):
 
     Args:
         options: the network's shape.
+        bins: mel bands D.
         classes: N.
     """
 
-    def __init__(self, options: Model, classes: int) -> None:
+    def __init__(self, options: Model, bins: int, classes: int) -> None:
         super().__init__()
-        self.network = ConvNet(options)
+        self.network = ConvNet(options, bins)
         self.dropout = nn.Dropout(options.dropout)
         self.classifier = nn.Linear(self.network.width, classes)
 

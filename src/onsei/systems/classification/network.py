@@ -30,7 +30,7 @@ class Plan:
     def build(self, classes: int) -> nn.Module:
         """The network that training starts from."""
         if self.origin is None:
-            return MelClassifier(self.options.model, classes)
+            return MelClassifier(self.options.model, self.options.features.n_mels, classes)
         from onsei.systems.classification import encoder
 
         return encoder.built(self.origin, self.options.encoder, classes)
@@ -99,7 +99,7 @@ def opened(saved: ModelFolder, features: Features) -> nn.Module:
         network: nn.Module = encoder.fresh(sources.opened(saved.path), classes)
     else:
         shape = from_dict(Model, saved.config["model"], source=f"{saved.path}/onsei.json")
-        network = MelClassifier(shape, classes)
+        network = MelClassifier(shape, features.n_mels, classes)
     saved.fill(network)
     return network
 

@@ -3,6 +3,7 @@
 from onsei.systems.classification.config.answer import Classification, Request, Score
 from onsei.systems.classification.config.augment import Augment
 from onsei.systems.classification.config.classify import Classify
+from onsei.systems.classification.config.cross import CrossValidate
 from onsei.systems.classification.config.evaluate import Evaluate
 from onsei.systems.classification.config.features import Features
 from onsei.systems.classification.config.network import Encoder, Model
@@ -13,6 +14,7 @@ __all__ = [
     "Augment",
     "Classification",
     "Classify",
+    "CrossValidate",
     "Data",
     "Encoder",
     "Evaluate",

@@ -11,10 +11,12 @@ from onsei.config import Fraction, NonNegativeInt, Positive, PositiveInt, option
 class Model:
     """Convolutions over the log-mel spectrogram; used with features of kind mel."""
 
-    channels: tuple[PositiveInt, ...] = (32, 64, 96, 128)
+    channels: tuple[PositiveInt, ...] = (32, 64, 96, 192)
     """Channels of each convolution, the first of 5 × 5, the others of 3 × 3."""
     strides: tuple[PositiveInt, ...] = (2, 2, 2, 1)
     """Step of each convolution in both directions."""
+    full_band: bool = True
+    """The last convolution spans all bands that are left, with a step of 1, and so can tell high from low."""
     dropout: Fraction = 0.2
     """Dropout before the classes."""
 

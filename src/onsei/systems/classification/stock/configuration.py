@@ -15,12 +15,14 @@ class MelConvConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
 
     Args:
         network: options of the network (``config.Model``), as JSON values.
+        n_mels: mel bands that it hears.
     """
 
     model_type = MODEL_TYPE
 
-    def __init__(self, network: Mapping[str, Any] | None = None, **settings: Any) -> None:
+    def __init__(self, network: Mapping[str, Any] | None = None, n_mels: int = 64, **settings: Any) -> None:
         self.network = dict(network or {})
+        self.n_mels = n_mels
         super().__init__(**settings)
 
 

@@ -19,6 +19,7 @@ def files(model: Model, features: Features, labels: Sequence[str]) -> Mapping[st
         "architectures": ["MelConvForAudioClassification"],
         "model_type": MODEL_TYPE,
         "network": to_dict(model),
+        "n_mels": features.n_mels,
         "id2label": {str(number): label for number, label in enumerate(labels)},
         "label2id": {label: number for number, label in enumerate(labels)},
     }

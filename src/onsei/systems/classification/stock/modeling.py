@@ -25,7 +25,7 @@ class MelConvForAudioClassification(PreTrainedModel):  # type: ignore[no-untyped
     def __init__(self, config: MelConvConfig) -> None:
         super().__init__(config)
         options = from_dict(Model, config.network, source="config.json")
-        self.network = ConvNet(options)
+        self.network = ConvNet(options, config.n_mels)
         self.dropout = nn.Dropout(options.dropout)
         self.classifier = nn.Linear(self.network.width, int(config.num_labels or 2))
         self.post_init()  # type: ignore[no-untyped-call]
