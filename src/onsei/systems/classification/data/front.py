@@ -76,7 +76,7 @@ class FrontEnd:
             return (raw - raw.mean()) / (raw.var(unbiased=False) + 1e-7).sqrt() if o.standardize else raw
         power = raw / raw.mean().clamp(min=1e-10) if o.level else raw
         x = (power + o.floor).log()
-        return (x - x.mean()) / (x.std(unbiased=False) + 1e-5)
+        return (x - x.mean()) / x.std(unbiased=False).clamp(min=1e-2)  # silence stays flat
 
     def __call__(self, samples: Sound) -> Tensor:
         """What the network hears of samples, shape (T',), of one piece: shape (D, T)."""

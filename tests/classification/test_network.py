@@ -1,0 +1,62 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.utils.rnn import pad_sequence
+
+from onsei.errors import ConfigError
+from onsei.systems.classification.config import Model
+from onsei.systems.classification.model import MelClassifier
+from onsei.systems.classification.votes import voted
+
+
+def network(**options):
+    torch.manual_seed(0)
+    made = MelClassifier(Model(**{"channels": (4, 6, 8), "strides": (2, 2, 1), **options}), 16, 5)
+    for part in made.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):  # as if it had learned
+            part.running_mean.uniform_(-0.5, 0.5)
+            part.running_var.uniform_(0.5, 1.5)
+    return made
+
+
+@settings(deadline=None, max_examples=30)
+@given(lengths=st.lists(st.integers(1, 60), min_size=1, max_size=5), full_band=st.booleans())
+def test_a_sound_alone_gives_what_it_gives_in_a_batch(lengths, full_band):
+    model = network(full_band=full_band).eval()
+    sounds = [torch.randn(16, n, generator=torch.Generator().manual_seed(n)) for n in lengths]
+    padded = pad_sequence([x.T for x in sounds], batch_first=True).transpose(1, 2)
+    with torch.no_grad():
+        together = model(padded, torch.tensor(lengths))
+        alone = torch.cat([model(x[None]) for x in sounds])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
+
+
+def test_what_stands_in_the_padding_does_not_matter_in_training_either():
+    model = network(dropout=0.0).train()
+    features, lengths = torch.randn(3, 16, 40), torch.tensor([40, 21, 9])
+    other = features.clone()
+    other[1, :, 21:], other[2, :, 9:] = 7.0, -3.0
+    torch.testing.assert_close(model(features, lengths), model(other, lengths))
+
+
+def test_pitch_is_told_apart_only_where_the_last_convolution_spans_all_bands():
+    x = torch.zeros(1, 16, 40)
+    low, high = x.clone(), x.clone()
+    low[:, 6:8], high[:, 8:10] = 1.0, 1.0  # the same away from the edges, one stride apart
+    for full_band, apart in ((True, True), (False, False)):
+        model = network(full_band=full_band, channels=(4, 8), strides=(2, 1)).eval()
+        assert (not torch.allclose(model(low), model(high), atol=1e-5)) == apart
+
+
+def test_strides_for_every_convolution():
+    with pytest.raises(ConfigError, match=r"model\.strides: 2 for 3"):
+        network(strides=(2, 2))
+
+
+def test_a_vote_is_the_mean_of_the_pieces_probabilities():
+    logits = torch.tensor([[0.0, 0.0], [9.0, 0.0], [0.0, 2.0]])
+    found = voted(logits, torch.tensor([0, 0, 1]), 2)
+    expected = torch.stack([logits[:2].softmax(-1).mean(0), logits[2].softmax(-1)])
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(found.sum(-1), torch.ones(2))
