@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from onsei.errors import ModelError
 from onsei.systems.classification.stock.sources import Origin, class_of
-from onsei.units.ssl import has_safetensors, quiet
+from onsei.units.ssl import has_safetensors, quiet, with_attention
 
 
 class SpectralClassifier(nn.Module):
@@ -77,7 +77,7 @@ def built(origin: Origin, classes: int) -> SpectralClassifier:
         ModelError: the weights do not fit, or lack.
     """
     cls = class_of(origin.config)
-    config = origin.config
+    config = with_attention(origin.config)
     config.num_labels = classes
     if origin.folder is None:
         return SpectralClassifier(cls._from_config(config), extractor(origin))
