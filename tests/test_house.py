@@ -47,6 +47,8 @@ DOORS = {  # heavy library → the only places that may import it
     "pyopenjtalk": ("text.japanese",),
     "sentencepiece": ("text.pieces",),
     "pickle": (),
+    "pesq": ("metrics.speech",),
+    "pystoi": ("metrics.speech",),
     "onnx": ("systems.recognition.exchange.exporting",),
     "onnxruntime": ("systems.recognition.exchange.exporting",),
 }

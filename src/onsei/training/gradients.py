@@ -75,7 +75,7 @@ class Gradients:
         number = self._taken
         self._taken += 1
 
-        def update(name: str, loss: Tensor) -> None:
+        def update(name: str, loss: Tensor, *, keep: bool = False) -> None:
             if name not in self._parameters:
                 known = ", ".join(self._parameters)
                 raise ValueError(f"update({name!r}): the Learner has no such optimizer; it has {known}")
@@ -86,7 +86,8 @@ class Gradients:
                 share = loss.float() * weight
                 scaler = self._processes.scaler
                 share = share if scaler is None else scaler.scale(share)
-                torch.autograd.backward(share, inputs=[p for p in self._parameters[name] if p.requires_grad])
+                trained = [p for p in self._parameters[name] if p.requires_grad]
+                torch.autograd.backward(share, inputs=trained, retain_graph=keep)
 
         return update
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -12,12 +12,23 @@ from torch.optim import Optimizer
 
 from onsei.data.loader import Fault
 
-__all__ = ["Batch", "BatchSource", "Clock", "Fault", "HasLargest", "Learner", "Update"]
+__all__ = ["Batch", "BatchSource", "Clock", "Fault", "HasCompanions", "HasLargest", "Learner", "Update"]
 
-Update = Callable[[str, Tensor], None]
-"""``update(name, loss)``: take the gradients of ``loss``, a mean over the batch's items, for the parameters of the
-optimizer ``name`` and of no other. The engine weighs them by ``batch.size`` over all processes and accumulated
-batches, and steps every updated optimizer when the window of batches is complete."""
+
+class Update(Protocol):
+    """``update(name, loss)``: take the gradients of ``loss`` for the parameters of one optimizer and of no other."""
+
+    def __call__(self, name: str, loss: Tensor, *, keep: bool = False) -> None:
+        """The engine weighs the gradients by ``batch.size`` over all processes and accumulated batches, and steps every
+        updated optimizer when the window of batches is complete.
+
+        Args:
+            name: of the optimizer.
+            loss: a mean over the batch's items.
+            keep: whether a further loss of this batch has to go back through the same graph.
+        """
+        ...
+
 
 
 @dataclass(frozen=True)
@@ -116,4 +127,14 @@ class Learner(Protocol):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take back what ``state_dict`` gave."""
+        ...
+
+
+@runtime_checkable
+class HasCompanions(Protocol):
+    """A Learner with networks that only training needs, such as discriminators: no model folder holds them."""
+
+    @property
+    def companions(self) -> Collection[str]:
+        """Names of these modules. They begin anew where only the weights of a model are taken."""
         ...

@@ -57,7 +57,7 @@ def estimate(learner: Learner, batch: Batch, clock: Clock, processes: Processes)
     held = [t for module in learner.modules.values() for t in (*module.parameters(), *module.buffers())]
     counter = _SavedBytes(held)
     with _unchanged(learner, processes.device), processes.autocast(), counter.counting():
-        learner.step(batch, clock, lambda name, loss: None)
+        learner.step(batch, clock, lambda name, loss, *, keep=False: None)
     return Estimate(
         weights=_bytes(held),
         gradients=_bytes(p for p in trained.values() if p.requires_grad),

@@ -16,7 +16,7 @@ from onsei.errors import ModelError, OnseiError, RunError
 from onsei.hub import store
 from onsei.training import checkpoint as checkpoints
 from onsei.training.journal import CONFIG
-from onsei.training.learner import Learner
+from onsei.training.learner import HasCompanions, Learner
 from onsei.training.state import describe_difference
 
 _SHOWN = 40
@@ -97,6 +97,10 @@ def take(learner: Learner, origin: Origin) -> list[str]:
             rows = {name: _rearranged(saved[name], here[name], old, new) for name in learner.label_rows & saved.keys()}
             saved |= {name: tensor for name, tensor in rows.items() if tensor is not None}
         notes.append(_told_labels(old, new))
+    for name in learner.companions if isinstance(learner, HasCompanions) else ():
+        if not any(key.startswith(f"{name}.") for key in saved):
+            saved |= {key: tensor for key, tensor in here.items() if key.startswith(f"{name}.")}
+            notes.append(f"{name} begins anew: a model holds none")
     difference = describe_difference(saved, here)
     if difference:
         raise RunError(
