@@ -134,6 +134,7 @@ def _run(verb: Verb, prog: str, words: list[str], group: str) -> int:
 
     cls = resolve(verb.options)
     default, flags = _recipe(cls, words, group) if verb.recipes else (None, words)
+    default = _adopted(cls, default, words)
     options = config.parse_flags(cls, flags, prog=prog, default=default)
     training: Any = getattr(options, "training", None)
     if training is not None and "," in training.device_ids and "WORLD_SIZE" not in os.environ:
@@ -162,6 +163,18 @@ def _recipe(cls: type[Any], words: list[str], group: str) -> tuple[Any, list[str
     if run and _has(words, "--finetune"):
         return _of_model(cls, run, folder, group), words
     return config.from_recipe(cls, folder / "base.yaml"), words
+
+
+def _adopted(cls: type[Any], default: Any, words: list[str]) -> Any:
+    """``default`` with what the configuration files of other tools say, which options name in ``ADOPTS`` by flag."""
+    from onsei import config
+
+    for name, reader in getattr(cls, "ADOPTS", {}).items():
+        path = _option(words, name)
+        if path and default is not None:
+            values = config.merged(config.given(default), resolve(reader)(Path(path)))
+            default = config.from_values(cls, values, path)
+    return default
 
 
 def _of_model(cls: type[Any], model: str, library: Path, group: str) -> Any:

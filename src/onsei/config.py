@@ -36,6 +36,7 @@ __all__ = [
     "from_recipe",
     "from_values",
     "from_yaml",
+    "given",
     "json_schema",
     "list_fields",
     "merged",
@@ -80,6 +81,17 @@ def shown_as(name: str) -> Any:
 def to_dict(config: Any) -> dict[str, Any]:
     """JSON values of ``config``, nested groups as mappings."""
     return cast(dict[str, Any], json.loads(_adapter(type(config)).dump_json(config)))
+
+
+def given(config: Any) -> dict[str, Any]:
+    """JSON values of the fields of ``config`` that are set: those left open for flags (``tyro.MISSING``) are not."""
+    open_ = {field.name for field in dataclasses.fields(config) if getattr(config, field.name) is tyro.MISSING}
+    hints = typing.get_type_hints(type(config), include_extras=True)
+    return {
+        field.name: json.loads(TypeAdapter(hints[field.name]).dump_json(getattr(config, field.name)))
+        for field in dataclasses.fields(config)
+        if field.name not in open_
+    }
 
 
 def to_yaml(config: Any) -> str:

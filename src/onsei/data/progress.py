@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -40,6 +40,15 @@ def counted(title: str, items: Iterable[Item]) -> Iterator[Item]:
         for number, item in enumerate(items, 1):
             if not number % _STEP:
                 advance(_STEP, number >= 2_000)
+            yield item
+
+
+def tracked(title: str, items: Sequence[Item]) -> Iterator[Item]:
+    """``items`` as they are; a bar with the time left shows from the second one on."""
+    with progress(title, len(items)) as advance:
+        for number, item in enumerate(items):
+            if number:
+                advance(1, True)
             yield item
 
 

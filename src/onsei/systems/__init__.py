@@ -9,7 +9,7 @@ from typing import cast
 
 from onsei.system import System
 
-NAMES = ("recognition", "classification")
+NAMES = ("recognition", "classification", "vocoder")
 
 
 def systems() -> tuple[System, ...]:

@@ -43,7 +43,7 @@ def train(options: Train) -> Summary:
     lists = engine.processes.from_first(lambda: gathered(options))
     if options.fine_tuning and engine.processes.main:
         for manifest in (lists.train, lists.val):
-            survey(manifest, mel, options.data.tolerance)
+            survey(manifest, mel, options.data.tolerance, compare=options.data.compare)
     extra = options.extra_mels_weight if options.extra_mels_dir is not None else 0.0
     given, tolerance = options.fine_tuning, options.data.tolerance
     segments = Preparation(mel, options.data.segment_size // mel.hop, given, extra, tolerance=tolerance)

@@ -29,6 +29,8 @@ class Data:
     """Most seconds of each validation recording that are heard; 0: all."""
     tolerance: NonNegativeInt = 0
     """Frames by which a given mel may be longer or shorter than its sound; both are cut to the shorter one."""
+    compare: bool = True
+    """Before training, compare a few given mels with those of their sounds, and refuse another definition."""
 
 
 @options

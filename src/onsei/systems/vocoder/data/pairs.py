@@ -68,14 +68,14 @@ class Lengths:
         return "make the mels of these very sounds, at the rate of the definition; `onsei vocoder check` compares them"
 
 
-def survey(manifest: Manifest, definition: MelDefinition, tolerance: int) -> None:
-    """Compare every mel with the length of its sound, by headers, and a few with its mel.
+def survey(manifest: Manifest, definition: MelDefinition, tolerance: int, *, compare: bool = True) -> None:
+    """Compare every mel with the length of its sound, by headers, and with ``compare`` a few with its mel.
 
     Raises:
         DataError: lengths or definitions that do not fit.
     """
     lengths, faults = Lengths(), []
-    compared = set(np.linspace(0, len(manifest) - 1, min(COMPARED, len(manifest))).astype(int).tolist())
+    chosen = set(np.linspace(0, len(manifest) - 1, min(COMPARED, len(manifest))).astype(int).tolist())
     notes: list[str] = []
     for number, row in enumerate(counted(f"comparing mels and sounds of {manifest.path.name}", manifest)):
         for reference in _mels(row):
@@ -83,7 +83,7 @@ def survey(manifest: Manifest, definition: MelDefinition, tolerance: int) -> Non
                 lengths.add(reference, shape_of(reference, definition).frames, expected_frames(row, definition))
             except OnseiError as error:
                 faults.append(error.message)
-        if number in compared and not faults and row.features is not None:
+        if compare and number in chosen and not faults and row.features is not None:
             notes += [f"{row.features}: {note}" for note in misfits(row, definition)]
     if faults:
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
@@ -91,7 +91,7 @@ def survey(manifest: Manifest, definition: MelDefinition, tolerance: int) -> Non
     told = lengths.told(tolerance)
     if told:
         raise DataError(f"{manifest.path}: mels and sounds differ in length\n  " + "\n  ".join(told), lengths.mend(tolerance))
-    if len(notes) * 2 > len(compared):
+    if len(notes) * 2 > len(chosen):
         shown = "\n  ".join(notes[:_SHOWN])
         raise DataError(f"{manifest.path}: mels of another definition\n  {shown}", "`onsei vocoder check` says more")
 

@@ -1,0 +1,63 @@
+"""Griffin-Lim as a vocoder: what a trained one has to beat.
+
+M mel bands, F frames, T samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from onsei.audio.features import GriffinLim
+from onsei.errors import ConfigError
+from onsei.systems.vocoder.inference import Vocoder
+from onsei.vocoder.mel import LogMel, MelDefinition, filters, to_natural
+
+_UPDATES = 50
+"""Multiplicative updates from a mel to magnitudes that are not negative."""
+
+
+class GriffinLimVoice(Vocoder):
+    """Magnitudes that have the mel (Lee and Seung's updates, 2001), and a phase for them by fast Griffin-Lim.
+
+    The transforms stand where the mel's own frames stand, so that nothing is lost to another framing.
+
+    Args:
+        mel: the definition.
+        iterations: of Griffin-Lim.
+    """
+
+    def __init__(self, mel: MelDefinition, iterations: int = 60) -> None:
+        mel.check()
+        self.mel = mel
+        self.device, self.dtype = torch.device("cpu"), torch.float32
+        self._analysis = LogMel(mel)
+        self._filters = filters(mel)
+        self._inverse = torch.linalg.pinv(self._filters)
+        self._phases = GriffinLim(
+            mel.n_fft, mel.hop_length, iterations=iterations, win_length=mel.win_length, pad_mode="constant"
+        )
+
+    @torch.inference_mode()
+    def _parts(self, mel: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+        if mel.ndim != 2 or mel.shape[0] != self.mel.n_mels or not mel.shape[1]:
+            raise ConfigError(f"mel: expected shape ({self.mel.n_mels}, frames), found {mel.shape}", "see `check`")
+        wanted = to_natural(torch.from_numpy(np.ascontiguousarray(mel, np.float32)), self.mel).exp()
+        power = self.mel.quantity == "power"
+        magnitude = self._magnitudes(wanted.square() if power else wanted)
+        magnitude = magnitude.sqrt() if power else magnitude
+        # Griffin-Lim centers frame i on sample i · hop; the definition half a hop later, counted from what it stands for.
+        frames, hop = mel.shape[1], self.mel.hop
+        sound = self._phases(magnitude, frames * hop)
+        yield torch.nn.functional.pad(sound, (hop // 2, 0))[: frames * hop].numpy()
+
+    def _magnitudes(self, mel: torch.Tensor) -> torch.Tensor:
+        """(M, F) → (bins, F), not negative."""
+        found = (self._inverse @ mel).clamp(min=1e-6)
+        above = self._filters.T @ mel
+        for _ in range(_UPDATES):
+            found = found * above / (self._filters.T @ (self._filters @ found) + 1e-9)
+        return found
