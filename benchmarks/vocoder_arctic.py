@@ -1,0 +1,131 @@
+"""Vocoders of half an hour and less on CMU Arctic: against Griffin-Lim, and the fast head against HiFi-GAN V1.
+
+    python benchmarks/vocoder_arctic.py v3 --json benchmarks/results/vocoder_arctic.json
+    python benchmarks/vocoder_arctic.py fast --json benchmarks/results/vocoder_fast.json
+
+`v3` trains a HiFi-GAN V3 for 30 minutes, `light` a fast head of its size; `fast` trains the fast head and V1 for equal minutes. A few steps are timed
+first, which decides how many steps fit; a part of the training rows chooses the checkpoint, and the dev split is measured
+once, at the end. Minutes are wall-clock minutes of `onsei vocoder train`, on as many cores as it is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import record
+
+MEL = {"sample_rate": 16000, "f_max": None}
+V3 = {
+    "resblock": "2",
+    "upsample_initial_channel": 256,
+    "resblock_kernel_sizes": [3, 5, 7],
+    "resblock_dilation_sizes": [[1, 2], [2, 6], [3, 12]],
+}
+LIGHT = {"channels": 176, "layers": 5, "fine_channels": 128}
+NETWORKS: dict[str, Any] = {
+    "v1": {},
+    "v3": {"generator": V3},
+    "head": {"kind": "istft"},
+    "light": {"kind": "istft", "head": LIGHT},  # 1.4 M parameters, as V3
+}
+RATES = {"v1": 4e-4, "v3": 8e-4, "head": 8e-4, "light": 1e-3}
+CRITICS_FROM = 0.7
+"""Share of the steps after which the discriminators take part."""
+VALIDATIONS = 6
+ONSEI = [sys.executable, "-m", "onsei"]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("v3", "light", "fast"))
+    parser.add_argument("--data", type=Path, default=record.ROOT.parent / "shared" / "data" / "arctic_en")
+    parser.add_argument("--keep", type=Path, help="folder to keep the runs in")
+    parser.add_argument("--minutes", type=float, help="of training each: 30 for v3 and light, 12 for fast")
+    parser.add_argument("--limit", type=int, default=0, help="dev clips to measure; 0: all")
+    parser.add_argument("--json", type=Path)
+    chosen = parser.parse_args()
+    minutes = chosen.minutes or {"fast": 12.0}.get(chosen.what, 30.0)
+    with tempfile.TemporaryDirectory() as name:
+        folder = chosen.keep or Path(name)
+        names = ("head", "v1") if chosen.what == "fast" else (chosen.what,)
+        found = {one: measured(one, chosen.data, folder, minutes, chosen.limit) for one in names}
+    results: dict[str, Any] = {}
+    for one, numbers in found.items():
+        results |= {f"{one}_{key}": value for key, value in numbers.items()}
+    if chosen.what != "fast":
+        own, baseline = chosen.what, f"{chosen.what}_griffin_lim"
+        held = {
+            "mel_l1_below_griffin_lim": results[f"{own}_mel_l1"] < results[f"{baseline}_mel_l1"],
+            "stoi_above_griffin_lim": results[f"{own}_stoi"] > results[f"{baseline}_stoi"],
+        }
+    else:
+        held = {
+            "head_mel_l1_no_worse": results["head_mel_l1"] <= results["v1_mel_l1"],
+            "head_stoi_no_worse": results["head_stoi"] >= results["v1_stoi"],
+        }
+    print(json.dumps({**results, "held": held}, indent=1))
+    record.write(chosen.json, {**results, "minutes": minutes, "held": held})
+    return 0 if all(held.values()) else 1
+
+
+def measured(name: str, data: Path, folder: Path, minutes: float, limit: int) -> dict[str, Any]:
+    """Train the network ``name`` for ``minutes`` and measure it on the dev split, with Griffin-Lim beside it."""
+    parts = folder / "parts"
+    if not parts.exists():
+        words = ["data", "split", str(data / "train.jsonl"), "--output-dir", str(parts), "--val", "6", "--seed", "0"]
+        subprocess.run([*ONSEI, *words], check=True)
+    without = seconds_a_step(name, parts, folder / f"{name}-time", critics_from=10**6)
+    with_critics = seconds_a_step(name, parts, folder / f"{name}-time-critics", critics_from=0)
+    each = CRITICS_FROM * without + (1 - CRITICS_FROM) * with_critics
+    steps = max(10, int(0.95 * minutes * 60 / each))
+    run, scores = folder / name, folder / f"{name}.json"
+    began = time.perf_counter()
+    train(name, parts, run, steps, critics_from=int(CRITICS_FROM * steps), every=max(1, steps // VALIDATIONS))
+    spent = (time.perf_counter() - began) / 60
+    words = [str(run), "--test-manifest", str(data / "dev.jsonl"), "--json", str(scores), "--limit", str(limit)]
+    page = ["--page", str(folder / f"{name}.html")]
+    subprocess.run([*ONSEI, "vocoder", "evaluate", *words], check=True)
+    subprocess.run([*ONSEI, "vocoder", "evaluate", *words[:3], *page, "--limit", "3", "--no-baseline"], check=True)
+    numbers = json.loads(scores.read_text(encoding="utf-8"))
+    return {"train_minutes": round(spent, 1), "steps": steps, "seconds_a_step": round(each, 4), **numbers}
+
+
+def seconds_a_step(name: str, parts: Path, run: Path, critics_from: int) -> float:
+    """Median seconds of the last of twelve training steps."""
+    train(name, parts, run, 12, critics_from=critics_from, every=12)
+    lines = map(json.loads, (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
+    times = [line["seconds"] for line in lines if "val/loss" not in line]
+    gaps = sorted(after - before for before, after in zip(times[3:], times[4:], strict=False))
+    return gaps[len(gaps) // 2]
+
+
+def train(name: str, parts: Path, run: Path, steps: int, *, critics_from: int, every: int) -> None:
+    options = {
+        "extends": "base",
+        "mel": MEL,
+        "network": NETWORKS[name],
+        "critics": {"mpd_width": 0.0625, "msd_width": 0.0625},
+        "losses": {"critics_from": critics_from},
+        "data": {"batch_size": 4, "num_workers": 0, "val_seconds": 3},
+        "optimization": {"learning_rate": RATES[name]},
+        "training": {
+            "threads": 1, "epochs": 100000, "max_steps": steps, "schedule": "cosine", "warmup_steps": min(100, steps // 4),
+            "max_norm": 200, "validate_steps": every, "keep": VALIDATIONS + 1, "estimate_memory": False,
+        },
+    }  # fmt: skip
+    recipe = run.with_suffix(".yaml")
+    recipe.parent.mkdir(parents=True, exist_ok=True)
+    recipe.write_text(json.dumps(options), encoding="utf-8")
+    words = ["--train-manifest", str(parts / "train.jsonl"), "--val-manifest", str(parts / "val.jsonl")]
+    subprocess.run([*ONSEI, "vocoder", "train", str(recipe), *words, "--output-dir", str(run)], check=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
