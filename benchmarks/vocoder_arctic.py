@@ -3,9 +3,10 @@
     python benchmarks/vocoder_arctic.py v3 --json benchmarks/results/vocoder_arctic.json
     python benchmarks/vocoder_arctic.py fast --json benchmarks/results/vocoder_fast.json
 
-`v3` trains a HiFi-GAN V3 for 30 minutes, `light` a fast head of its size; `fast` trains the fast head and V1 for equal minutes. A few steps are timed
-first, which decides how many steps fit; a part of the training rows chooses the checkpoint, and the dev split is measured
-once, at the end. Minutes are wall-clock minutes of `onsei vocoder train`, on as many cores as it is given.
+`v3` trains a HiFi-GAN V3 for 30 minutes, `light` a fast head of its size; `fast` trains the fast head and V1 for equal
+minutes. A few steps are timed first, which decides how many steps fit; a part of the training rows chooses the
+checkpoint, and the dev split is measured once, at the end. Minutes are wall-clock minutes of `onsei vocoder train`,
+on one core.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +104,7 @@ def seconds_a_step(name: str, parts: Path, run: Path, critics_from: int) -> floa
     train(name, parts, run, 12, critics_from=critics_from, every=12)
     lines = map(json.loads, (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
     times = [line["seconds"] for line in lines if "val/loss" not in line]
-    gaps = sorted(after - before for before, after in zip(times[3:], times[4:], strict=False))
+    gaps = sorted(after - before for before, after in pairwise(times[3:]))
     return gaps[len(gaps) // 2]
 
 
@@ -116,8 +118,9 @@ def train(name: str, parts: Path, run: Path, steps: int, *, critics_from: int, e
         "data": {"batch_size": 4, "num_workers": 0, "val_seconds": 3},
         "optimization": {"learning_rate": RATES[name]},
         "training": {
-            "threads": 1, "epochs": 100000, "max_steps": steps, "schedule": "cosine", "warmup_steps": min(100, steps // 4),
-            "max_norm": 200, "validate_steps": every, "keep": VALIDATIONS + 1, "estimate_memory": False,
+            "threads": 1, "epochs": 100000, "max_steps": steps, "schedule": "cosine", "max_norm": 200,
+            "warmup_steps": min(100, steps // 4), "validate_steps": every, "keep": VALIDATIONS + 1,
+            "estimate_memory": False,
         },
     }  # fmt: skip
     recipe = run.with_suffix(".yaml")

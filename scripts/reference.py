@@ -29,6 +29,7 @@ _POSITIONAL = Positional[int].__metadata__[0]  # type: ignore[attr-defined]
 SAVED = {
     "recognition": ("features", "model", "encoder", "case", "units", "script"),
     "classification": ("features", "model", "encoder"),
+    "vocoder": ("mel", "network"),
 }
 """What of a stage's options a model is saved with; a test compares it with a trained model's onsei.json."""
 _SWITCHES = "A switch whose default is `true` is turned off by `--no-NAME`; `_` and `-` are the same in option names."

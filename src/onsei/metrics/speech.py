@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -92,7 +91,6 @@ def pesq(reference: Sound, found: Sound, rate: int) -> float:
     Raises:
         MissingExtraError: the library pesq is not installed.
     """
-    library: Any
     try:
         import pesq as library
     except ImportError:

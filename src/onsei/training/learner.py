@@ -30,7 +30,6 @@ class Update(Protocol):
         ...
 
 
-
 @dataclass(frozen=True)
 class Clock:
     """Where training stands when a batch is seen."""

@@ -96,7 +96,7 @@ class Bench:
         optimizer.zero_grad(set_to_none=True)
         marks = [self._now()]
 
-        def update(name: str, loss: Tensor) -> None:
+        def update(name: str, loss: Tensor, *, keep: bool = False) -> None:
             with torch.autocast(self.device.type, enabled=False):
                 marks.append(self._now())
                 scaled: Tensor = loss if scaler is None else scaler.scale(loss)

@@ -12,9 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from onsei.audio.features import GriffinLim
-from onsei.errors import ConfigError
 from onsei.systems.vocoder.inference import Vocoder
-from onsei.vocoder.mel import LogMel, MelDefinition, filters, to_natural
+from onsei.vocoder.mel import LogMel, MelDefinition, filters, restored, to_natural
 
 _UPDATES = 50
 """Multiplicative updates from a mel to magnitudes that are not negative."""
@@ -33,7 +32,6 @@ class GriffinLimVoice(Vocoder):
     def __init__(self, mel: MelDefinition, iterations: int = 60) -> None:
         mel.check()
         self.mel = mel
-        self.device, self.dtype = torch.device("cpu"), torch.float32
         self._analysis = LogMel(mel)
         self._filters = filters(mel)
         self._inverse = torch.linalg.pinv(self._filters)
@@ -43,20 +41,20 @@ class GriffinLimVoice(Vocoder):
 
     @torch.inference_mode()
     def _parts(self, mel: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-        if mel.ndim != 2 or mel.shape[0] != self.mel.n_mels or not mel.shape[1]:
-            raise ConfigError(f"mel: expected shape ({self.mel.n_mels}, frames), found {mel.shape}", "see `check`")
+        self._check(mel)
         wanted = to_natural(torch.from_numpy(np.ascontiguousarray(mel, np.float32)), self.mel).exp()
         power = self.mel.quantity == "power"
         magnitude = self._magnitudes(wanted.square() if power else wanted)
         magnitude = magnitude.sqrt() if power else magnitude
-        # Griffin-Lim centers frame i on sample i · hop; the definition half a hop later, counted from what it stands for.
+        # Griffin-Lim centers frame i on sample i · hop; the definition half a hop later in the sound it stands for.
         frames, hop = mel.shape[1], self.mel.hop
         sound = self._phases(magnitude, frames * hop)
-        yield torch.nn.functional.pad(sound, (hop // 2, 0))[: frames * hop].numpy()
+        sound = torch.nn.functional.pad(sound, (hop // 2, 0))[: frames * hop]
+        yield restored(sound, self.mel).numpy()
 
     def _magnitudes(self, mel: torch.Tensor) -> torch.Tensor:
         """(M, F) → (bins, F), not negative."""
-        found = (self._inverse @ mel).clamp(min=1e-6)
+        found: torch.Tensor = (self._inverse @ mel).clamp(min=1e-6)
         above = self._filters.T @ mel
         for _ in range(_UPDATES):
             found = found * above / (self._filters.T @ (self._filters @ found) + 1e-9)

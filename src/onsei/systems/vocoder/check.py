@@ -65,8 +65,8 @@ def describe(mel: MelDefinition) -> str:
     """A definition in one line."""
     return (
         f"{mel.sample_rate} Hz, {mel.n_mels} bands from {mel.f_min:g} to {mel.top:g} Hz, n_fft {mel.n_fft}, hop "
-        f"{mel.hop_length}, window {mel.win_length}, {mel.log} logarithm of {mel.quantity}, padding {mel.padding}, peak "
-        f"{'as it is' if mel.peak is None else mel.peak}, pre-emphasis {mel.preemphasis:g}"
+        f"{mel.hop_length}, window {mel.win_length}, {mel.log} logarithm of {mel.quantity}, padding {mel.padding}, "
+        f"peak {'as it is' if mel.peak is None else mel.peak}, pre-emphasis {mel.preemphasis:g}"
     )
 
 
@@ -105,14 +105,14 @@ def _range(mel: np.ndarray[tuple[int, ...], np.dtype[np.float32]], definition: M
     floor = float(np.log(definition.floor))
     if low < floor - 0.5:
         yield (
-            f"goes down to {mel.min():.2f}, below the floor of the definition ({floor / unit:.2f}): decibels, power, or "
-            f"another floor; from decibels convert by mel * {np.log(10) / 20 / unit:.5f}, from power by mel / 2, then "
-            f"np.maximum(mel, {floor / unit:.2f})"
+            f"goes down to {mel.min():.2f}, below the floor of the definition ({floor / unit:.2f}): decibels, power, "
+            f"or another floor; from decibels convert by mel * {np.log(10) / 20 / unit:.5f}, from power by mel / 2, "
+            f"then np.maximum(mel, {floor / unit:.2f})"
         )
     if high > _LOUDEST:
         yield (
-            f"goes up to {mel.max():.2f}, above any sound within full scale ({_LOUDEST / unit:.2f}): linear, scaled, or "
-            "of samples that are not within -1 and 1"
+            f"goes up to {mel.max():.2f}, above any sound within full scale ({_LOUDEST / unit:.2f}): linear, scaled, "
+            "or of samples that are not within -1 and 1"
         )
     if low >= 0 and high > 0:
         yield "has no negative value: linear amplitudes or 0..1? take logarithms, or undo the scaling"

@@ -20,13 +20,10 @@ from onsei.hub import store
 from onsei.nn.device import pick_device, pick_dtype
 from onsei.systems.vocoder.config import Network, Request, Speech
 from onsei.systems.vocoder.data.mels import SUFFIXES, load_mel
-from onsei.systems.vocoder.model import Voice, build
-from onsei.vocoder.mel import LogMel, MelDefinition, placed, prepared, restored
+from onsei.systems.vocoder.model import build
+from onsei.vocoder.mel import LogMel, MelDefinition, placed, prepared
+from onsei.vocoder.synthesis import Synthesizer, Voice
 
-CHUNK = 1024
-"""Frames that the network speaks at once; longer mels are spoken in parts that overlap."""
-CONTEXT = 64
-"""Frames before and after a part that the network sees too; no network here reaches farther."""
 _DIGITS = 6
 
 
@@ -34,19 +31,15 @@ class Vocoder:
     """A trained vocoder.
 
     Args:
-        network: maps a log-mel (1, M, F) to sound (1, F · hop).
-        mel: the definition of its mels.
+        network: maps a log-mel (1, M, F) to sound (1, F · hop); it is changed in place, for good.
         device: where it computes.
         dtype: its number format.
     """
 
-    def __init__(self, network: Voice, mel: MelDefinition, device: torch.device, dtype: torch.dtype) -> None:
-        network.fuse()
-        self.network = network.to(device, dtype).eval()
-        self.mel = mel
-        self.device = device
-        self.dtype = dtype
-        self._analysis = LogMel(mel)
+    def __init__(self, network: Voice, device: torch.device, dtype: torch.dtype) -> None:
+        self.mel: MelDefinition = network.mel
+        self._speaker = Synthesizer(network, device, dtype)
+        self._analysis = LogMel(self.mel)
 
     @classmethod
     def load(cls, folder: Path | str, device: str = "auto", dtype: str = "float32") -> Self:
@@ -58,7 +51,7 @@ class Vocoder:
         mel = from_dict(MelDefinition, saved.config["mel"], source=f"{folder}/onsei.json")
         network = build(from_dict(Network, saved.config["network"], source=f"{folder}/onsei.json"), mel)
         saved.fill(network)
-        return cls(network, mel, pick_device(device), pick_dtype(dtype))
+        return cls(network, pick_device(device), pick_dtype(dtype))
 
     @property
     def sample_rate(self) -> int:
@@ -67,8 +60,8 @@ class Vocoder:
 
     def __call__(self, request: Request) -> Speech:
         """Speak one mel, or copy one sound."""
-        *_, last = self.stream(request)
-        return last
+        mel, length = self.read(request)
+        return self._speech(self.speak(mel, length))
 
     def batch(self, requests: Sequence[Request]) -> list[Speech]:
         """Speak many, one after the other: mels of unlike length share no padding."""
@@ -78,11 +71,15 @@ class Vocoder:
         """Speak a mel part by part: each result holds all that was said so far."""
         mel, length = self.read(request)
         said: list[NDArray[np.float32]] = []
+        whole, known = mel.shape[1] * self.mel.hop, 0
         for part in self._parts(mel):
             said.append(part)
-            if sum(map(len, said)) < mel.shape[1] * self.mel.hop:
-                yield self._speech(np.concatenate(said), None)
-        yield self._speech(np.concatenate(said), length)
+            if (
+                known * 2 < (total := sum(map(len, said))) < whole
+            ):  # each twice as long: all of them cost no more than two
+                known = total
+                yield self._speech(self._placed(np.concatenate(said), None))
+        yield self._speech(self._placed(np.concatenate(said), length))
 
     def speak(self, mel: NDArray[np.float32], length: int | None = None) -> NDArray[np.float32]:
         """Sound (T,) of a log-mel (M, F) of the model's definition.
@@ -95,7 +92,7 @@ class Vocoder:
         Raises:
             DataError: another number of bands, no frames, or values that are not finite.
         """
-        return self._finished(np.concatenate(list(self._parts(mel))), length)
+        return self._placed(np.concatenate(list(self._parts(mel))), length)
 
     def analyze(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
         """The log-mel (M, F) of a recording (T,) at ``sample_rate``, by the model's definition."""
@@ -122,29 +119,27 @@ class Vocoder:
         )
         return self.analyze(sound), len(sound)
 
-    @torch.inference_mode()
     def _parts(self, mel: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-        """The sound of each part of a mel, in a row; as the network makes it."""
+        """The sound of a mel piece by piece."""
+        self._check(mel)
+        for piece in self._speaker.stream(torch.from_numpy(np.ascontiguousarray(mel[None], np.float32))):
+            yield piece[0].numpy()
+
+    def _check(self, mel: NDArray[np.float32]) -> None:
         if mel.ndim != 2 or mel.shape[0] != self.mel.n_mels or not mel.shape[1]:
-            raise DataError(f"mel: expected shape ({self.mel.n_mels}, frames), found {mel.shape}", "see `check`")
+            raise DataError(
+                f"mel: expected shape ({self.mel.n_mels}, frames), found {mel.shape}", "see `onsei vocoder check`"
+            )
         if not np.isfinite(mel).all():
             raise DataError("mel: values that are NaN or infinite", "compute it again")
-        frames, hop = mel.shape[1], self.mel.hop
-        for start in range(0, frames, CHUNK):
-            stop = min(start + CHUNK, frames)
-            first, last = max(0, start - CONTEXT), min(frames, stop + CONTEXT)
-            given = torch.from_numpy(np.ascontiguousarray(mel[None, :, first:last]))
-            made = self.network(given.to(self.device, self.dtype))[0].float().cpu().numpy()
-            yield made[(start - first) * hop : (stop - first) * hop]
 
-    def _finished(self, made: NDArray[np.float32], length: int | None) -> NDArray[np.float32]:
-        """What the network made, (F · hop,), as it is heard."""
-        heard = restored(torch.from_numpy(made), self.mel)
+    def _placed(self, made: NDArray[np.float32], length: int | None) -> NDArray[np.float32]:
+        """Sound of F frames, (F · hop,), within full scale; as it lies in a recording of ``length`` samples."""
+        heard = torch.from_numpy(made)
         if length is not None:
             heard = placed(heard, self.mel, length)
         return heard.clamp(-1, 1).numpy()
 
-    def _speech(self, made: NDArray[np.float32], length: int | None) -> Speech:
-        heard = self._finished(made, length)
+    def _speech(self, heard: NDArray[np.float32]) -> Speech:
         samples = tuple(np.round(heard.astype(np.float64), _DIGITS).tolist())
         return Speech(self.sample_rate, len(heard) / self.sample_rate, samples)

@@ -118,5 +118,5 @@ class VocoderLearner:
         return value
 
     def _own_mel_l1(self, made: Tensor, real: Tensor) -> Tensor:
-        mels = (to_natural(self._analysis(sound), self._analysis.definition) for sound in (made, real))
-        return l1_loss(*mels)
+        ours, theirs = (to_natural(self._analysis(sound), self._analysis.definition) for sound in (made, real))
+        return l1_loss(ours, theirs)

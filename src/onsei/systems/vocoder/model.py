@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 from onsei.systems.vocoder.config.network import Critics, Network
 from onsei.vocoder.definition import MelDefinition
 from onsei.vocoder.discriminators import MultiPeriod, MultiScale
 from onsei.vocoder.generator import Generator
 from onsei.vocoder.istft import Head
+from onsei.vocoder.synthesis import Voice
 
-Voice: TypeAlias = Generator | Head
-"""Log-mel (B, M, F) → sound (B, F · hop)."""
+__all__ = ["Voice", "build", "critics"]
 
 
 def build(network: Network, mel: MelDefinition) -> Voice:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 
 from onsei.config import to_dict
 from onsei.hub import store
+from onsei.systems.vocoder import adoption
 from onsei.systems.vocoder.config.train import Train
 from onsei.systems.vocoder.data import Preparation, gathered, source
 from onsei.systems.vocoder.data.lists import check
@@ -31,6 +33,7 @@ def train(options: Train) -> Summary:
         OnseiError: a fault in options, recordings, mels or run folder; found before training starts.
     """
     check(options)
+    options = settled(options)
     training, mel = options.training, options.mel
     mel.check()
     check_segment(options.data.segment_size, mel.hop)
@@ -49,15 +52,21 @@ def train(options: Train) -> Summary:
     segments = Preparation(mel, options.data.segment_size // mel.hop, given, extra, tolerance=tolerance)
     whole = Preparation(mel, 0, given, max_seconds=options.data.val_seconds, tolerance=tolerance)
 
-    def finish(folder: Path, history: Mapping[str, Any]) -> None:
-        save(folder, options, voice, history)
+    batches = source(lists.train, segments, options.data, seed=training.seed)
+    origin = adoption.adopt(options, learner, engine, batches)
 
-    return engine.fit(
-        learner,
-        source(lists.train, segments, options.data, seed=training.seed),
-        source(lists.val, whole, options.data, seed=training.seed),
-        finish,
-    )
+    def finish(folder: Path, history: Mapping[str, Any]) -> None:
+        save(folder, options, voice, {**history, **({"finetuned_from": origin} if origin else {})})
+
+    return engine.fit(learner, batches, source(lists.val, whole, options.data, seed=training.seed), finish)
+
+
+def settled(options: Train) -> Train:
+    """The options with what follows from others."""
+    if options.fine_tuning and options.config is not None and options.mel.peak is not None:
+        print("fine-tuning by a configuration of HiFi-GAN: sounds keep their level, as there (mel.peak null)")
+        return replace(options, mel=replace(options.mel, peak=None))
+    return options
 
 
 def save(folder: Path, options: Train, voice: Voice, history: Mapping[str, Any]) -> None:

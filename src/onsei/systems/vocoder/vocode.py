@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-
 from onsei.audio import io
 from onsei.config import to_dict
 from onsei.data.manifest import refuse_existing
@@ -80,5 +79,3 @@ def _targets(options: Vocode, sources: Sequence[Path]) -> list[Path] | list[None
             raise ConfigError(f"{source}: would be written over itself", "choose another --output-dir")
     refuse_existing(targets, options.force)
     return targets
-
-

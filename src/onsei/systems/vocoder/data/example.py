@@ -19,7 +19,8 @@ from onsei.vocoder.shapes import HeadShape
 
 RATE = 8000
 MEL = MelDefinition(sample_rate=RATE, n_fft=256, hop_length=64, win_length=256, n_mels=32, f_max=None, floor=1e-3)
-_SECONDS = 0.6
+_NOTE, _NOTES = 0.1, 4
+"""Seconds of a note, and how many make a sound."""
 
 
 def example(folder: Path) -> Example:
@@ -39,12 +40,14 @@ def example(folder: Path) -> Example:
         val_manifest=folder / "val.jsonl",
         output_dir=folder / "run",
         mel=MEL,
-        network=Network(kind="istft", head=HeadShape(channels=32, layers=2, fine_channels=32, fine_layers=1, upsample=1)),
-        critics=Critics(mpd_width=0.04, msd_width=0.04),
-        losses=Losses(critics_from=10),
-        data=Data(batch_size=6, segment_size=1024, num_workers=0),
-        optimization=Optimizer(learning_rate=2e-3),
-        training=Training(epochs=15, max_norm=50.0, silent=True, seed=1, device="cpu", validate_steps=20),
+        network=Network(
+            kind="istft", head=HeadShape(channels=32, layers=2, fine_channels=32, fine_layers=1, upsample=1)
+        ),
+        critics=Critics(mpd_width=0.01, msd_width=0.01),
+        losses=Losses(critics_from=4),
+        data=Data(batch_size=6, segment_size=512, num_workers=0),
+        optimization=Optimizer(learning_rate=4e-3),
+        training=Training(epochs=8, max_norm=50.0, silent=True, seed=1, device="cpu", validate_steps=16),
     )
     control = replace(
         options,
@@ -59,7 +62,7 @@ def example(folder: Path) -> Example:
     return Example(
         train=options,
         control=control,
-        learned=0.4,
+        learned=0.48,
         requests=(*(Request(mel) for mel in mels[:3]), *(Request(sound) for sound in sounds[:2])),
         words=("vocode", "{model}", str(mels[0]), "--format", "json"),
     )
@@ -74,14 +77,14 @@ def _write(folder: Path, name: str, random: np.random.Generator) -> Row:
 
 
 def _sound(random: np.random.Generator) -> NDArray[np.float32]:
-    """Two notes, some overtones, a little noise."""
-    time = np.arange(int(_SECONDS * RATE / 2)) / RATE
+    """Notes and pauses in an order of chance, some overtones, a little noise."""
+    time = np.arange(int(_NOTE * RATE)) / RATE
     notes = []
-    for _ in range(2):
-        pitch = random.uniform(150, 900)
-        notes.append(sum(np.sin(2 * np.pi * k * pitch * time) / k for k in range(1, 4)))
-    sound = 0.2 * np.concatenate(notes)
-    return (sound + 0.01 * random.standard_normal(len(sound))).astype(np.float32)
+    for _ in range(_NOTES):
+        pitch, loud = random.uniform(150, 900), 0.2 * (random.random() < 0.5)
+        notes.append(loud * sum(np.sin(2 * np.pi * k * pitch * time) / k for k in range(1, 4)))
+    sound = np.concatenate(notes)
+    return (sound + 0.003 * random.standard_normal(len(sound))).astype(np.float32)
 
 
 def _mel(samples: NDArray[np.float32]) -> NDArray[np.float32]:

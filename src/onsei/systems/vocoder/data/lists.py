@@ -139,7 +139,9 @@ def _lines(path: Path) -> Iterable[str]:
 def _sound(folder: Path, name: str, place: str) -> Path:
     """The file of ``name``: with .wav as in HiFi-GAN, as it stands, or with another ending of sounds."""
     tried = [f"{name}.wav", name, *(name + suffix for suffix in sorted(io.SUFFIXES - {".wav"}))]
-    found = next((folder / one for one in tried if Path(one).suffix.lower() in io.SUFFIXES and (folder / one).is_file()), None)
+    found = next(
+        (folder / one for one in tried if Path(one).suffix.lower() in io.SUFFIXES and (folder / one).is_file()), None
+    )
     if found is None:
         raise DataError(f"{place}: {folder / tried[0]}: no such sound", "check --wavs-dir and the list")
     return found.absolute()
@@ -182,5 +184,3 @@ def _held_out(options: Train, every: Manifest, folder: Path) -> Lists:
         manifests.write(target, (every[int(number)] for number in numbers))
         lists.append(Manifest.open(target))
     return Lists(*lists)
-
-

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -54,7 +55,9 @@ class Lengths:
     def told(self, tolerance: int) -> list[str]:
         """What lies beyond the tolerance, a line for each difference, the most frequent first."""
         beyond = [(d, n) for d, n in self.differences.most_common() if abs(d) > tolerance]
-        lines = [f"{n} of {self.differences.total()} mels: {d:+d} frames ({self.examples[d]})" for d, n in beyond[:_SHOWN]]
+        lines = [
+            f"{n} of {self.differences.total()} mels: {d:+d} frames ({self.examples[d]})" for d, n in beyond[:_SHOWN]
+        ]
         return lines + ([f"… and {len(beyond) - _SHOWN} other differences"] if len(beyond) > _SHOWN else [])
 
     def mend(self, tolerance: int) -> str:
@@ -62,8 +65,8 @@ class Lengths:
         largest = max((abs(d) for d in self.differences), default=0)
         if largest == 1:
             return (
-                "one frame more is what a centered mel has, whose frames stand half a hop earlier: see --mel.padding and "
-                "`onsei vocoder check`; if the definition is right, --tolerance 1 cuts both to the shorter one"
+                "one frame more is what a centered mel has, whose frames stand half a hop earlier: see --mel.padding "
+                "and `onsei vocoder check`; if the definition is right, --tolerance 1 cuts both to the shorter one"
             )
         return "make the mels of these very sounds, at the rate of the definition; `onsei vocoder check` compares them"
 
@@ -80,7 +83,7 @@ def survey(manifest: Manifest, definition: MelDefinition, tolerance: int, *, com
     for number, row in enumerate(counted(f"comparing mels and sounds of {manifest.path.name}", manifest)):
         for reference in _mels(row):
             try:
-                lengths.add(reference, shape_of(reference, definition).frames, expected_frames(row, definition))
+                lengths.add(str(reference), shape_of(reference, definition).frames, expected_frames(row, definition))
             except OnseiError as error:
                 faults.append(error.message)
         if compare and number in chosen and not faults and row.features is not None:
@@ -90,7 +93,9 @@ def survey(manifest: Manifest, definition: MelDefinition, tolerance: int, *, com
         raise DataError(f"{manifest.path}: {faults[0]}{more}", "mend these mels and sounds, or leave them out")
     told = lengths.told(tolerance)
     if told:
-        raise DataError(f"{manifest.path}: mels and sounds differ in length\n  " + "\n  ".join(told), lengths.mend(tolerance))
+        raise DataError(
+            f"{manifest.path}: mels and sounds differ in length\n  " + "\n  ".join(told), lengths.mend(tolerance)
+        )
     if len(notes) * 2 > len(chosen):
         shown = "\n  ".join(notes[:_SHOWN])
         raise DataError(f"{manifest.path}: mels of another definition\n  {shown}", "`onsei vocoder check` says more")
@@ -150,8 +155,8 @@ def compared(mel: NDArray[np.float32], sound: torch.Tensor, definition: MelDefin
     elif not name and abs(best.offset) / unit > 0.5:
         decibels = best.offset / unit * 20 / np.log(10)
         found.append(
-            f"is {abs(decibels):.1f} dB {'louder' if decibels > 0 else 'fainter'} than its sound: made without, or with "
-            "another, peak normalization (mel.peak), or of other sound"
+            f"is {abs(decibels):.1f} dB {'louder' if decibels > 0 else 'fainter'} than its sound: made without, or "
+            "with another, peak normalization (mel.peak), or of other sound"
         )
     return found
 
@@ -163,13 +168,16 @@ def definition_unit(definition: MelDefinition) -> float:
 
 def _variants(definition: MelDefinition) -> Iterator[tuple[str, MelDefinition]]:
     """Definitions that are often taken for this one."""
-    for padding in {"hop", "center", "none"} - {definition.padding}:
-        yield f"padding {padding}", replace(definition, padding=padding)
-    for factor in {0.0, 0.97} - {definition.preemphasis}:
-        yield f"preemphasis {factor:g}", replace(definition, preemphasis=factor)
+    paddings: tuple[Literal["hop", "center", "none"], ...] = ("hop", "center", "none")
+    for padding in paddings:
+        if padding != definition.padding:
+            yield f"padding {padding}", replace(definition, padding=padding)
+    for factor in (0.0, 0.97):
+        if factor != definition.preemphasis:
+            yield f"preemphasis {factor:g}", replace(definition, preemphasis=factor)
     if definition.f_max is not None and definition.f_max < definition.sample_rate / 2:
         yield "f_max null (half the sample rate)", replace(definition, f_max=None)
-    other = "htk" if definition.scale == "slaney" else "slaney"
+    other: Literal["htk", "slaney"] = "htk" if definition.scale == "slaney" else "slaney"
     yield f"scale {other}", replace(definition, scale=other)
 
 

@@ -59,7 +59,9 @@ def evaluate(options: Evaluate) -> None:
     if options.json is not None:
         flat = {**numbers[name], "faults": float(len(faults))}
         for voice in (*dict(others), *baseline):
-            flat |= {f"{voice.replace('-', '_').replace(' ', '_')}_{key}": value for key, value in numbers[voice].items()}
+            flat |= {
+                f"{voice.replace('-', '_').replace(' ', '_')}_{key}": value for key, value in numbers[voice].items()
+            }
         write_text(options.json, json.dumps(finite(flat), indent=1) + "\n")
     if options.page is not None:
         write_page(options.page, examples, numbers, model.sample_rate, title=str(options.model))
@@ -92,13 +94,13 @@ class _Rows(Sequence[Row]):
     """The first rows of a manifest, read one by one."""
 
     manifest: Manifest
-    count: int
+    most: int
 
     def __len__(self) -> int:
-        return self.count
+        return self.most
 
     def __getitem__(self, number: Any) -> Any:
-        if not 0 <= number < self.count:
+        if not 0 <= number < self.most:
             raise IndexError(number)
         return self.manifest[number]
 

@@ -28,7 +28,9 @@ def write_page(
 ) -> None:
     """Write the page; each recording is brought to the loudness of its copies' definition by its own peak."""
     report = Report(f"Vocoder: {title}", "Recordings, and what each voice makes of their mels")
-    report.section("Numbers", "Means over the recordings. Lower is better but for STOI, PESQ and the correlation of F0.")
+    report.section(
+        "Numbers", "Means over the recordings. Lower is better but for STOI, PESQ and the correlation of F0."
+    )
     keys = ("mel_l1", "stft_log_magnitude", "stoi", "pesq", "f0_rmse", "voicing_error")
     shown = [key for key in keys if any(key in row for row in numbers.values())]
     report.table(

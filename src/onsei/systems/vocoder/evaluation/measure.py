@@ -58,7 +58,10 @@ class Scores:
 
     def numbers(self) -> Mapping[str, float]:
         """Means over recordings; those that a recording lacks (NaN) are left out of them."""
-        means = {name: float(np.nanmean(values)) if np.isfinite(values).any() else float("nan") for name, values in self.sums.items()}
+        means = {
+            name: float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+            for name, values in self.sums.items()
+        }
         return {
             **means,
             "f0_rmse": self.pitch.rmse,

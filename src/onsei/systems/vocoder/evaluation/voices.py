@@ -54,4 +54,4 @@ def of_checkpoint(run: Path, one: checkpoints.Checkpoint, device: str, dtype: st
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise ModelError(f"{one.path}: {error}", "the run's config.yaml must be that of the checkpoint") from None
-    return Vocoder(network, mel, pick_device(device), pick_dtype(dtype))
+    return Vocoder(network, pick_device(device), pick_dtype(dtype))
