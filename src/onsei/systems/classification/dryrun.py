@@ -80,7 +80,7 @@ def noise(options: Train, classes: int) -> Batch:
 def _step(learner: Classifying, batch: Batch, processes: Processes) -> None:
     optimizer = learner.optimizers["model"]
 
-    def update(name: str, loss: Tensor) -> None:
+    def update(name: str, loss: Tensor, *, keep: bool = False) -> None:
         with torch.autocast(loss.device.type, enabled=False):
             loss.float().backward()  # type: ignore[no-untyped-call]
 
