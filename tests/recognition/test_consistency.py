@@ -10,14 +10,14 @@ from onsei.data.loader import Draw
 from onsei.data.manifest import Manifest
 from onsei.systems.recognition.config import Augment, Features
 from onsei.systems.recognition.consistency import divergence, doubled
-from onsei.systems.recognition.data import Changes, Preparation, only_masks, without_masks
+from onsei.systems.recognition.data import Changes, Preparation
 from onsei.text.alphabet import Alphabet
 from tests.recognition.corpus import command, rows, steps, train, write
 from tests.recognition.test_learner import batch_of
 
 AUGMENT = Augment(tempo=0.2, freq_masks=2, freq_width=5, time_masks=2, time_width=9)
-MASKS = Changes(only_masks(AUGMENT), Features()).masked
-NONE = Changes(without_masks(AUGMENT), Features()).masked
+MASKS = Changes(replace(AUGMENT, tempo=0), Features()).voiced
+NONE = Changes(Augment(time_warp=5, gain=6), Features()).voiced
 LENGTHS = torch.tensor([4, 6])
 
 
@@ -37,6 +37,20 @@ def test_copies_differ_by_masks_inside_the_sound_that_follow_from_the_seed():
         assert not copy[changed].any()
     assert not doubled(batch, NONE, 1).features.ne(torch.cat([batch.features] * 2)).any()
     assert doubled(batch, MASKS, 1).size == 4
+
+
+def test_copies_are_of_two_voices_at_one_time():
+    batch = batch_of((30, [1, 2]), (50, [2]))
+    voices = Changes(Augment(tempo=0.3, time_warp=5, warp=0.2, tilt=0.5), Features()).voiced
+    made = doubled(batch, voices, 1)
+    first, second = made.features.chunk(2)
+    assert not torch.equal(first, second)
+    assert torch.equal(made.lengths, torch.tensor([30, 50, 30, 50]))
+    for item, frames in zip(made.features, made.lengths.tolist(), strict=True):
+        sound = item[:, :frames]
+        assert float(sound.mean()) == pytest.approx(0, abs=1e-4)
+        assert float(sound.std()) == pytest.approx(1, abs=1e-3)
+        assert not item[:, frames:].any()
 
 
 def test_the_divergence_is_the_mean_of_both_directions_over_sound_only():

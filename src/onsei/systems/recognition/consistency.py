@@ -1,4 +1,6 @@
-"""Two masked copies of a batch that should be heard alike: consistency-regularized CTC (Yao et al. 2024, CR-CTC).
+"""Two changed copies of a batch that should be heard alike: consistency-regularized CTC (Yao et al. 2024, CR-CTC).
+
+The paper's copies differ in what is masked; these differ in voice and microphone too, where the options ask for that.
 
 B batch, D feature rows, T frames, F output frames, V labels.
 """
@@ -15,23 +17,23 @@ from torch import Tensor
 from onsei.nn.masks import length_mask
 from onsei.systems.recognition.data import Batch
 
-Masks = Callable[[Tensor, np.random.Generator], Tensor]
-"""Blanks parts of features, (D, T), at random."""
+Voices = Callable[[Tensor, np.random.Generator], Tensor]
+"""Changes features, (D, T), at random, and leaves them their length."""
 
 
-def doubled(batch: Batch, masks: Masks, seed: int) -> Batch:
-    """The batch twice, one copy after the other, each utterance under masks of its own: 2B utterances.
+def doubled(batch: Batch, voices: Voices, seed: int) -> Batch:
+    """The batch twice, one copy after the other, each utterance changed by itself: 2B utterances.
 
     Args:
-        batch: features without masks.
-        masks: what blanks parts of each.
-        seed: what the masks follow from.
+        batch: features as they come.
+        voices: what changes each.
+        seed: what the changes follow from.
     """
     random = np.random.default_rng(seed)
     features = torch.cat([batch.features, batch.features])
     lengths = torch.cat([batch.lengths, batch.lengths])
     for item, frames in zip(features, lengths.tolist(), strict=True):
-        item[:, :frames] = masks(item[:, :frames], random)
+        item[:, :frames] = voices(item[:, :frames], random)
     return replace(
         batch,
         ids=batch.ids * 2,

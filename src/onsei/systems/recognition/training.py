@@ -26,18 +26,15 @@ from onsei.metrics.wer import char_errors, word_errors
 from onsei.systems.recognition import network
 from onsei.systems.recognition.config import Encoder, Features, Train
 from onsei.systems.recognition.config import Optimizer as OptimizerOptions
-from onsei.systems.recognition.consistency import Masks, divergence, doubled
+from onsei.systems.recognition.consistency import Voices, divergence, doubled
 from onsei.systems.recognition.data import (
     Batch,
-    Changes,
     Preparation,
     accept,
     cache_for,
     network_bins,
-    only_masks,
     source,
     survey,
-    without_masks,
 )
 from onsei.systems.recognition.labels import chosen, kept, settled
 from onsei.systems.recognition.network import planned
@@ -61,8 +58,8 @@ class CTCLearner:
         options: the optimizer.
         scoring: what counts as the same text in WER and CER; the one that fits the alphabet by default.
         encoder: how a pretrained encoder is trained.
-        consistency: weight of the divergence between two masked copies of a batch (``consistency.py``); 0: one copy.
-        masks: what masks these copies; batches then come without masks.
+        consistency: weight of the divergence between two changed copies of a batch (``consistency.py``); 0: one copy.
+        voices: what changes these copies; batches then come unchanged but in time.
     """
 
     def __init__(
@@ -73,7 +70,7 @@ class CTCLearner:
         scoring: Normalizer | None = None,
         encoder: Encoder | None = None,
         consistency: float = 0.0,
-        masks: Masks = lambda features, random: features,
+        voices: Voices = lambda features, random: features,
     ) -> None:
         self.modules = {"model": model}
         self.encoder = encoder or Encoder()
@@ -81,7 +78,7 @@ class CTCLearner:
         self.alphabet = alphabet
         self.scoring = scoring or normalizer("auto", alphabet.labels[1:])
         self.consistency = consistency
-        self.masks = masks
+        self.voices = voices
         self.heard = 0
         """Utterances that this process has learned from since it started."""
 
@@ -106,7 +103,7 @@ class CTCLearner:
             self.modules["model"].frozen = clock.step < self.encoder.freeze_steps
         self.heard += batch.size
         if self.consistency:
-            batch = doubled(batch, self.masks, clock.seed)
+            batch = doubled(batch, self.voices, clock.seed)
         logits, lengths = self.modules["model"](batch.features, batch.lengths)
         loss = _ctc(logits, lengths, batch) / batch.size
         logged = {"loss": loss.detach(), "too_short_count": (batch.needed > lengths.cpu()).sum()}
@@ -191,12 +188,12 @@ def train(options: Train) -> Summary:
     torch.manual_seed(options.training.seed)
     model = plan.build(network_bins(features), alphabet)
     scoring = normalizer(options.normalizer, alphabet.labels[1:])
-    augment = without_masks(options.augment) if options.consistency else options.augment
-    masks = Changes(only_masks(options.augment), features).masked
-    learner = CTCLearner(model, alphabet, options.optimization, scoring, options.encoder, options.consistency, masks)
-    seed = options.training.seed
+    seed, twice = options.training.seed, options.consistency > 0
     caches = [cache_for(features, options.data, changes) for changes in (options.augment, None)]
-    training = Preparation(alphabet, features, augment, caches[0], plan.frames)
+    training = Preparation(alphabet, features, options.augment, caches[0], plan.frames, voiced=not twice)
+    assert training.changes is not None
+    voices = training.changes.voiced
+    learner = CTCLearner(model, alphabet, options.optimization, scoring, options.encoder, options.consistency, voices)
     checking = Preparation(alphabet, features, None, caches[1], plan.frames)
 
     def finish(folder: Path, history: Mapping[str, Any]) -> None:

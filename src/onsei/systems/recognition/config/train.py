@@ -95,8 +95,8 @@ class Train:
     augment: Augment = Augment()
     """Random changes of the training sounds."""
     consistency: NonNegative = 0.0
-    """Weight of the difference between two copies of a batch, each under masks of its own (CR-CTC), at twice the work;
-    0: one copy."""
+    """Weight of the difference between two copies of a batch, each with other warp, slope, tilt and masks (CR-CTC), at
+    twice the work; 0: one copy."""
     data: Data = Data()
     """Batches."""
     optimization: Optimizer = Optimizer()

@@ -1,6 +1,6 @@
 """Recognition's data: what the network sees, batches, the look at a corpus before training, preparation."""
 
-from onsei.systems.recognition.data.augmentation import Changes, only_masks, without_masks
+from onsei.systems.recognition.data.augmentation import Changes
 from onsei.systems.recognition.data.batches import Batch, Item, Preparation, cache_for, collate, source
 from onsei.systems.recognition.data.front import FrontEnd, network_bins
 from onsei.systems.recognition.data.survey import Survey, accept, survey, told
@@ -16,9 +16,7 @@ __all__ = [
     "cache_for",
     "collate",
     "network_bins",
-    "only_masks",
     "source",
     "survey",
     "told",
-    "without_masks",
 ]

@@ -5,7 +5,7 @@ D feature rows, T frames.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -128,14 +128,22 @@ class Changes:
 
     def features(self, features: Tensor, draw: Draw) -> Tensor:
         """``features``, shape (D, T), changed: shape (D, T')."""
-        o, random = self.options, draw.generator("features")
-        tempo = self.tempo if o.tempo_method == "spectrogram" else 0.0
-        if tempo and self.time_warp:
-            features = change.stretch_and_warp_time(
-                features, random, factors=(1 - tempo, 1 + tempo), width=self.time_warp
-            )
-        elif tempo:
-            features = change.stretch_time(features, random, factors=(1 - tempo, 1 + tempo))
+        random = draw.generator("features")
+        return self.voiced(self.timed(features, random), random)
+
+    def timed(self, features: Tensor, random: np.random.Generator) -> Tensor:
+        """``features``, shape (D, T), faster, slower or warped in time: shape (D, T')."""
+        tempo = self._tempo
+        factors, width = (1 - tempo, 1 + tempo), self.time_warp
+        if tempo and width:
+            return change.stretch_and_warp_time(features, random, factors=factors, width=width)
+        if tempo:
+            return change.stretch_time(features, random, factors=factors)
+        return change.warp_time(features, random, width=width) if width else features
+
+    def voiced(self, features: Tensor, random: np.random.Generator) -> Tensor:
+        """``features``, shape (D, T), as of another voice and microphone, normalized and with parts blanked: (D, T)."""
+        o = self.options
         if o.warp:
             features = change.warp_frequencies(features, random, factors=(1 - o.warp, 1 + o.warp))
         if self.stored:  # rows as they lie in their file: each is normalized here, as those of the changed voice are
@@ -144,29 +152,19 @@ class Changes:
             features = change.tilt(features, random, spread=o.slope, knots=2)
         if o.tilt:
             features = change.tilt(features, random, spread=o.tilt, knots=o.tilt_knots)
-        if not self.stored and (tempo or o.warp or o.slope or o.tilt):
+        if not self.stored and (self._tempo or o.warp or o.slope or o.tilt):
             features = normalized(features)
-        if self.time_warp and not tempo:
-            features = change.warp_time(features, random, width=self.time_warp)
         return self.masked(features, random)
+
+    @property
+    def _tempo(self) -> float:
+        return self.tempo if self.options.tempo_method == "spectrogram" else 0.0
 
     def masked(self, features: Tensor, random: np.random.Generator) -> Tensor:
         """``features``, shape (D, T), with bands of frequency and stretches of time blanked."""
         o = self.options
         features = change.mask_frequencies(features, random, width=o.freq_width, count=self.freq_masks)
         return change.mask_times(features, random, width=o.time_width, count=self.time_masks, portion=o.time_share)
-
-
-def only_masks(options: Augment) -> Augment:
-    """The options of the masks alone."""
-    names = ("spec_augment", "freq_masks", "freq_width", "time_masks", "time_width", "time_share")
-    return Augment(**{name: getattr(options, name) for name in names})
-
-
-def without_masks(options: Augment) -> Augment:
-    """The options of all other changes."""
-    time_warp = options.time_warp or (_WARP if options.spec_augment else 0)
-    return replace(options, time_warp=time_warp, freq_masks=0, time_masks=0, spec_augment=False)
 
 
 def changed_by(options: Augment) -> list[str]:

@@ -92,6 +92,8 @@ class Preparation:
     cache: FeatureCache | None = None
     frames: Frames = field(default_factory=frames_of)
     """Output frames of the network, which decide whether the labels fit."""
+    voiced: bool = True
+    """Change voices too; False where the Learner does it, with several copies of a batch."""
     changes: Changes | None = field(init=False, repr=False, compare=False)
     """What ``augment`` asks for; made here, so that a fault in it is found before training starts."""
 
@@ -115,11 +117,16 @@ class Preparation:
         labels = self.alphabet.encode(text)
         features = torch.from_numpy(np.array(self._features(row, draw, labels)))  # a copy: the cache maps files
         if self.changes is not None:
-            features = self.changes.features(features, draw)
+            change = self.changes.features if self.voiced else self._timed
+            features = change(features, draw)
         elif self.features.kind == "precomputed":
             features = by_rows(features)
         seconds = row.duration or features.shape[-1] * self.features.period
         return Item(row.id, features, labels, text, seconds, row.speaker or "")
+
+    def _timed(self, features: Tensor, draw: Draw) -> Tensor:
+        assert self.changes is not None
+        return self.changes.timed(features, draw.generator("features"))
 
     def _features(self, row: Row, draw: Draw, labels: list[int]) -> NDArray[np.float32]:
         if self.changes is None or not self.changes.of_sound:
