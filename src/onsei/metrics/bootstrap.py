@@ -63,12 +63,12 @@ def intervals(
         K intervals; their ends are nan where there are fewer than two groups.
     """
     e, n = _columns(errors), _columns(lengths)
-    sums = _resampled(np.hstack([e, n]), groups, resamples, seed)
+    sums = resampled(np.hstack([e, n]), groups, resamples, seed)
     count = e.shape[1]
     with np.errstate(divide="ignore", invalid="ignore"):
         rates = np.where(n.sum(0) > 0, 100 * e.sum(0) / n.sum(0), np.nan)
         drawn = 100 * sums[:, :count] / sums[:, count:]
-    return [Interval(float(rate), *_ends(drawn[:, k])) for k, rate in enumerate(rates)]
+    return [Interval(float(rate), *ends(drawn[:, k])) for k, rate in enumerate(rates)]
 
 
 def compare(
@@ -87,13 +87,13 @@ def compare(
         second: those of the second.
     """
     a, b, n = (_columns(counts) for counts in (first, second, lengths))
-    sums = _resampled(np.hstack([a, b, n]), groups, resamples, seed)
+    sums = resampled(np.hstack([a, b, n]), groups, resamples, seed)
     with np.errstate(divide="ignore", invalid="ignore"):
         difference = float(100 * (b.sum() - a.sum()) / n.sum()) if n.sum() else float("nan")
         drawn = 100 * (sums[:, 1] - sums[:, 0]) / sums[:, 2]
     counted = drawn[np.isfinite(drawn)]
     better = float(((counted < 0) + (counted == 0) / 2).mean()) if len(counted) else float("nan")
-    return Comparison(difference, *_ends(drawn), better)
+    return Comparison(difference, *ends(drawn), better)
 
 
 def group_numbers(names: Sequence[str]) -> NDArray[np.int64]:
@@ -107,7 +107,7 @@ def _columns(counts: ArrayLike) -> NDArray[np.float64]:
     return values[:, None] if values.ndim == 1 else values
 
 
-def _resampled(counts: NDArray[np.float64], groups: ArrayLike | None, resamples: int, seed: int) -> NDArray[np.float64]:
+def resampled(counts: NDArray[np.float64], groups: ArrayLike | None, resamples: int, seed: int) -> NDArray[np.float64]:
     """Sums over resamples of whole groups: (N, K) → (R, K)."""
     random = np.random.default_rng(seed)
     number = np.arange(len(counts)) if groups is None else np.asarray(groups)
@@ -128,7 +128,8 @@ def _resampled(counts: NDArray[np.float64], groups: ArrayLike | None, resamples:
     return sums
 
 
-def _ends(drawn: NDArray[np.float64]) -> tuple[float, float]:
+def ends(drawn: NDArray[np.float64]) -> tuple[float, float]:
+    """Between what 95 of 100 drawn values lie; nan where none is finite."""
     counted = drawn[np.isfinite(drawn)]  # a resample without a reference has no rate
     if not len(counted):
         return float("nan"), float("nan")
