@@ -75,6 +75,7 @@ SINGLE = (
         "onsei.training.average:Average",
         "onsei.training.average:average",
     ),
+    Verb("push", "a model folder to the Hugging Face Hub, with a card", "onsei.hub.push:Push", "onsei.hub.push:push"),
     Verb("watch", "live curves of training runs in the browser", "onsei.serve.watch:Watch", "onsei.serve.watch:watch"),
     Verb("demo", "train on made speech, transcribe, write a report", "onsei.demo.run:Demo", "onsei.demo.run:demo"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from huggingface_hub import ModelCard
 
+from onsei.hub.about import About
 from onsei.hub.card import model_card
 
 HISTORY = {
@@ -25,8 +26,10 @@ def body_and_head(text: str):
 
 def test_the_head_is_what_the_hub_reads():
     text = model_card(
-        name="tiny", system="recognition", history=HISTORY, task="automatic-speech-recognition", languages=["ja"],
-        license="apache-2.0", base_models=["user/base"],
+        name="tiny", system="recognition", history=HISTORY,
+        about=About(
+            task="automatic-speech-recognition", languages=("ja",), license="apache-2.0", base_models=("user/base",)
+        ),
     )  # fmt: skip
     _, head = body_and_head(text)
     assert (head.library_name, head.license, head.language) == ("onsei", "apache-2.0", ["ja"])
@@ -64,7 +67,7 @@ def test_without_history_nothing_is_claimed():
 def test_hostile_texts_stay_in_their_fields():
     evil = 'x"\n---\nlicense: mit\n<script>alert(1)</script> | ``` y'
     text = model_card(
-        name=evil, system="recognition", license=evil,
+        name=evil, system="recognition", about=About(license=evil),
         history={"metrics": {evil: 1.0}, "command": evil, "data": {evil: evil}}, labels=[evil],
     )  # fmt: skip
     body, head = body_and_head(text)

@@ -206,6 +206,19 @@ def test_a_folder_fine_tuned_elsewhere_becomes_a_model_that_hears_the_same(corpu
     assert ours(Request(rows(corpus, 1)[0].audio)).duration > 0
 
 
+def test_the_card_names_the_base_model_and_its_license(tmp_path):
+    write_fine_tuned(tmp_path / "theirs", TOKENS)
+    config = json.loads((tmp_path / "theirs" / "config.json").read_text())
+    (tmp_path / "theirs" / "config.json").write_text(json.dumps({**config, "_name_or_path": "user/encoder"}))
+    (tmp_path / "theirs" / "README.md").write_text("---\nlicense: apache-2.0\n---\n")
+    adopt(tmp_path / "theirs", tmp_path / "ours")
+    card = (tmp_path / "ours" / "README.md").read_text(encoding="utf-8")
+    assert 'base_model: ["user/encoder"]' in card
+    assert "[user/encoder](https://huggingface.co/user/encoder), license: apache-2.0" in card
+    assert 'pipeline_tag: "automatic-speech-recognition"' in card
+    assert 'license: "unknown"' in card  # that of the data is
+
+
 def test_the_verb_import_takes_such_a_folder(capsys, tmp_path):
     folder = write_fine_tuned(tmp_path / "tuned", TOKENS)
     answer = command(capsys, "import", folder, "--output-dir", tmp_path / "ours")

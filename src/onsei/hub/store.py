@@ -8,7 +8,7 @@ import platform
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from onsei import __version__
 from onsei.errors import ModelError
 from onsei.hub import card, weights
+from onsei.hub.about import About
 from onsei.hub.weights import is_statistic
 from onsei.paths import written_aside
 
@@ -25,7 +26,9 @@ FORMAT = 1
 MODEL_FILE = "onsei.json"
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "README.md"
-_RUN_FILES = ("config.yaml", "metrics.jsonl", "quarantine.jsonl", "checkpoints")
+_STOCK_FILE = "config.json"
+RUN_FILES = ("config.yaml", "metrics.jsonl", "quarantine.jsonl", "checkpoints", "tensorboard", "wandb")
+"""What a training run keeps beside its model."""
 _LARGEST = 64 * 2**20
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _FIELDS: dict[str, type] = {
@@ -50,6 +53,8 @@ class ModelFolder:
     """How it was trained, where known: metrics, epochs, steps, seconds, command, data, started, ended."""
     versions: dict[str, str]
     """``onsei``, ``torch`` and ``python`` that wrote it."""
+    about: dict[str, Any] = field(default_factory=dict)
+    """What else is known, as ``onsei.hub.about.About`` has it: base model, licenses, task, limits. May be left out."""
 
     def weights(self, device: str | torch.device = "cpu") -> dict[str, Tensor]:
         """Tensors by name, on ``device``."""
@@ -79,6 +84,7 @@ def save(
     weights: Mapping[str, Tensor],
     labels: Sequence[str] = (),
     history: Mapping[str, Any] | None = None,
+    about: About | None = None,
     card_text: str = "",
     files: Mapping[str, str | bytes] | None = None,
 ) -> Path:
@@ -95,6 +101,7 @@ def save(
         weights: tensors by name.
         labels: meaning of the outputs by index.
         history: JSON values; see ``ModelFolder.history``. Numbers that are not finite become null.
+        about: base model, licenses, task and limits, for the model card.
         card_text: the model card; made from the rest when empty.
         files: further files by relative name, for other tools (``config.json``, tokenizer).
 
@@ -110,14 +117,14 @@ def save(
     entry = _finite(
         {
             "format": FORMAT, "system": system, "stage": stage, "config": config, "labels": list(labels),
-            "versions": versions, "history": history or {},
+            "versions": versions, "history": history or {}, "about": {} if about is None else about.to_dict(),
         }
     )  # fmt: skip
     if not card_text:
         count = sum(tensor.numel() for name, tensor in weights.items() if not is_statistic(name))
         card_text = card.model_card(
             name=folder.resolve().name, system=system, stage=stage, history=entry["history"], versions=versions,
-            labels=labels, parameters=count,
+            labels=labels, parameters=count, about=about, stock=_STOCK_FILE in extra,
         )  # fmt: skip
     texts = {MODEL_FILE: json.dumps(entry, ensure_ascii=False, indent=1) + "\n", CARD_FILE: card_text, **extra}
     _write_all(folder, texts, weights)
@@ -150,7 +157,9 @@ def open(
     if not (folder / WEIGHTS_FILE).is_file():
         raise ModelError(f"{folder}: {WEIGHTS_FILE} is missing", "copy or download the whole folder again")
     weights.keys(folder / WEIGHTS_FILE)  # names a truncated file now, not in the middle of the work
-    return ModelFolder(folder, **{name: entry[name] for name in _FIELDS} | {"labels": tuple(entry["labels"])})
+    known = entry.get("about")
+    fields = {name: entry[name] for name in _FIELDS} | {"labels": tuple(entry["labels"])}
+    return ModelFolder(folder, **fields, about=known if isinstance(known, dict) else {})
 
 
 def _write_all(folder: Path, texts: Mapping[str, str | bytes], tensors: Mapping[str, Tensor]) -> None:
@@ -166,7 +175,7 @@ def _write_all(folder: Path, texts: Mapping[str, str | bytes], tensors: Mapping[
 def _check_name(folder: Path, name: str) -> None:
     parts = PurePosixPath(name).parts
     outside = not parts or ".." in parts or name.startswith("/") or "\\" in name or PureWindowsPath(name).drive
-    own = bool(parts) and parts[0] in (MODEL_FILE, WEIGHTS_FILE, CARD_FILE, *_RUN_FILES)
+    own = bool(parts) and parts[0] in (MODEL_FILE, WEIGHTS_FILE, CARD_FILE, *RUN_FILES)
     if outside or own or "\0" in name:
         reason = "is the model's own" if own else "leaves the folder"
         raise ModelError(

@@ -38,6 +38,7 @@ def average(options: Average) -> None:
         ModelError: a checkpoint is damaged.
     """
     from onsei.hub import store
+    from onsei.hub.about import About
 
     if bool(options.last) == bool(options.best):
         raise ConfigError("average: give either --last N or --best N", "--best 5 takes the five best validations")
@@ -61,6 +62,7 @@ def average(options: Average) -> None:
         weights=tensors,
         labels=model.labels,
         history={**history, "metrics": {}, "averaged": {"run": str(options.run), "steps": steps}},
+        about=About.of(model.about),
         files={path.name: path.read_bytes() for path in files},
     )
     print(f"{target}: the mean of {len(steps)} checkpoints, steps {', '.join(map(str, steps))}")

@@ -44,7 +44,8 @@ def adopt(name: str | Path, output_dir: Path) -> Alphabet:
         encoder=Encoder(pretrained=str(name)),
         case=alphabet.case,
     )
-    save(output_dir, options, network, alphabet, {"imported": {"from": str(name), "tool": "transformers"}})
+    history = {"imported": {"from": str(name), "tool": "transformers"}}
+    save(output_dir, options, network, alphabet, history, source.folder)
     return alphabet
 
 

@@ -21,6 +21,7 @@ from onsei.data.manifest import Manifest
 from onsei.decoding.ctc import greedy
 from onsei.errors import DataError, RunError
 from onsei.hub import store
+from onsei.hub.about import About, base
 from onsei.metrics.normalize import Normalizer, normalizer
 from onsei.metrics.wer import char_errors, word_errors
 from onsei.systems.recognition import network
@@ -200,7 +201,8 @@ def train(options: Train) -> Summary:
         if not learner.heard and history["quarantined"] >= len(manifest):
             found = f"none of its {len(manifest)} utterances could be used, so nothing was learned"
             raise DataError(f"{manifest.path}: {found}", f"the reasons are in {folder / 'quarantine.jsonl'}")
-        save(folder, options, model, alphabet, {**history, "normalizer": scoring.name})
+        encoder = None if plan.source is None else plan.source.folder
+        save(folder, options, model, alphabet, {**history, "normalizer": scoring.name}, encoder)
 
     if validation is not None and engine.processes.main and not options.training.silent:
         print(f"WER and CER of validation: normalizer {scoring}")
@@ -212,8 +214,15 @@ def train(options: Train) -> Summary:
     )
 
 
-def save(folder: Path, options: Train, model: nn.Module, alphabet: Alphabet, history: Mapping[str, Any]) -> None:
-    """Write the model folder."""
+def save(
+    folder: Path,
+    options: Train,
+    model: nn.Module,
+    alphabet: Alphabet,
+    history: Mapping[str, Any],
+    encoder: Path | None = None,
+) -> None:
+    """Write the model folder; ``encoder`` is the folder of the pretrained encoder, where there is one."""
     store.save(
         folder,
         system="recognition",
@@ -222,8 +231,18 @@ def save(folder: Path, options: Train, model: nn.Module, alphabet: Alphabet, his
         weights=model.state_dict(),
         labels=alphabet.labels,
         history=history,
+        about=about(options, encoder),
         files={**network.files(model, alphabet, options.features), **beside(alphabet)},
     )
+
+
+def about(options: Train, encoder: Path | None) -> About:
+    """What the model card says of task and base model, whose folder is ``encoder``."""
+    known = About(task="automatic-speech-recognition")
+    if encoder is None or options.encoder.from_scratch:
+        return known
+    model, license = base(encoder, options.encoder.pretrained)
+    return replace(known, base_models=(model,) if model else (), base_license=license)
 
 
 def beside(alphabet: Alphabet) -> dict[str, bytes]:
