@@ -39,6 +39,7 @@ DOORS = {  # heavy library → the only places that may import it
     "pydantic": ("config",),
     "tyro": ("config", "cli"),
     "ruamel": ("config",),
+    "PIL": ("plots", "vision"),
     "librosa": (),
     "jiwer": (),
     "espeakng_loader": ("demo",),

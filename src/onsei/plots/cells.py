@@ -14,9 +14,11 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from onsei.plots import style
+from onsei.plots.gallery import Show, button
 from onsei.plots.sound import wav_bytes
 
 Mark = Literal["", "good", "wrong", "missing", "added"]
+_BAR = ' class="bar"'
 _TAGS: dict[Mark, tuple[str, str]] = {
     "": ("", ""),
     "good": ('<span class="good">', "</span>"),
@@ -43,7 +45,15 @@ class Marked:
     parts: Sequence[tuple[str, Mark]]
 
 
-Cell = str | int | float | None | Sound | Marked
+@dataclass(frozen=True)
+class Bar:
+    """A share as a bar with its number."""
+
+    share: float
+    """0..1; nan is told as nothing."""
+
+
+Cell = str | int | float | None | Sound | Marked | Bar | Show
 
 
 def paragraphs(text: str) -> str:
@@ -66,14 +76,21 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     kinds = [' class="number"' if number else "" for number in numeric]
     head = "".join(f"<th{kind}>{escape(str(name))}</th>" for kind, name in zip(kinds, header, strict=True))
     body = "".join(
-        "<tr>" + "".join(f"<td{kind}>{cell(value)}</td>" for kind, value in zip(kinds, row, strict=True)) + "</tr>"
-        for row in rows
+        "<tr>" + "".join(_td(kind, value) for kind, value in zip(kinds, row, strict=True)) + "</tr>" for row in rows
     )
     return f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
+def _td(kind: str, value: Cell) -> str:
+    return f"<td{_BAR if isinstance(value, Bar) else kind}>{cell(value)}</td>"
+
+
 def cell(value: Cell) -> str:
     """One value of a table."""
+    if isinstance(value, Bar):
+        return "–" if math.isnan(value.share) else _bar(value.share)
+    if isinstance(value, Show):
+        return button(value)
     if isinstance(value, Sound):
         return player(value)
     if isinstance(value, Marked):
@@ -113,6 +130,10 @@ def player(sound: Sound) -> str:
 def captioned(sound: Sound, caption: str) -> str:
     """A player with its caption."""
     return f"<figure>{player(sound)}{_caption(caption)}</figure>"
+
+
+def _bar(share: float) -> str:
+    return f'<i><b style="width:{100 * min(max(share, 0.0), 1.0):.1f}%"></b></i>{100 * share:.1f} %'
 
 
 def _caption(text: str) -> str:

@@ -13,15 +13,14 @@ from matplotlib.figure import Figure
 
 from onsei import __version__
 from onsei.audio.io import encode
-from onsei.audio.resample import resample
 from onsei.plots import style
 from onsei.plots.measure import Measured
 from onsei.plots.panels import WORDS, LevelsPanel, Panel, compose
+from onsei.plots.sound import mp3_bytes
 from onsei.plots.tools import Output
 
 _SHORT = 400_000
 """Bytes up to which a sound is put into the page as wav: exact to the sample, and a coder would save little."""
-_MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _MARKS = 33
 _HINT = {
     "en": "Click or drag in a picture to go there; space plays, ← and → go a second.",
@@ -107,8 +106,7 @@ def _sound(sound: Measured, coding: str) -> tuple[str, bytes]:
     if coding == "auto":
         coding = "wav" if 2 * len(samples) <= _SHORT else "mp3"
     if coding == "mp3":
-        wanted = next((known for known in _MP3_RATES if known >= rate), _MP3_RATES[-1])
-        samples, rate = np.clip(resample(samples, rate, wanted), -1, 1), wanted
+        return coding, mp3_bytes(samples, rate)
     return coding, encode(f"{sound.path.stem}.{coding}", samples, rate)
 
 

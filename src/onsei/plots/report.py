@@ -6,27 +6,33 @@ that are there.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from onsei import __version__
 from onsei.errors import DataError
 from onsei.paths import write_text
 from onsei.plots import cells
-from onsei.plots.cells import Cell, Marked, Sound
+from onsei.plots import gallery as galleries
+from onsei.plots.cells import Bar, Cell, Marked, Sound
+from onsei.plots.gallery import Show
 
-__all__ = ["Chapter", "Marked", "Report", "Sound"]
+__all__ = ["Bar", "Chapter", "Marked", "Report", "Show", "Sound"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
-# No script at all, and nothing from outside, whatever a transcript holds.
+_SCRIPTS = (galleries.SCRIPT,)
+# No script but our own, and nothing from outside, whatever a transcript holds.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:"
 
 
@@ -44,6 +50,8 @@ class Chapter:
     """The sections' titles."""
     body: str
     """HTML, in which each ``<!--section-->`` stands for the head of the next section."""
+    scripts: list[str] = field(default_factory=list)
+    """Names of the scripts of ``onsei.plots`` that it needs."""
 
 
 class Report:
@@ -54,6 +62,7 @@ class Report:
         self.subtitle = subtitle
         self._sections: list[str] = []
         self._parts: list[str] = []
+        self._scripts: list[str] = []
 
     def section(self, title: str, text: str = "") -> None:
         """Begin a section."""
@@ -70,7 +79,10 @@ class Report:
         self._parts.append(cells.code(text))
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
-        """Add a table. Cells are text, numbers, None, ``Sound`` (a player) or ``Marked`` (text with marks).
+        """Add a table.
+
+        Cells are text, numbers, None, ``Sound`` (a player), ``Marked`` (text with marks), ``Bar`` (a share) or ``Show``
+        (a button that chooses clips of the gallery).
 
         Raises:
             DataError: a row is not as long as the header.
@@ -95,6 +107,15 @@ class Report:
             DataError: the sound is empty or not finite.
         """
         self._parts.append(cells.captioned(Sound(samples, rate), caption))
+
+    def matrix(self, labels: Sequence[str], counts: NDArray[np.int64]) -> None:
+        """Add the matrix of classes, shape (C, C), whose cells choose clips of the gallery by ``gallery.cell``."""
+        self._parts.append(galleries.matrix(labels, counts))
+
+    def gallery(self, clips: Sequence[str], choices: Sequence[Show] = ()) -> None:
+        """Add clips to look at and listen to, as ``onsei.plots.gallery.fitted`` gives them; once a report."""
+        self._scripts = [galleries.SCRIPT]
+        self._parts.append(galleries.gallery(clips, choices))
 
     def save(self, path: Path) -> Path:
         """Write the page with this report alone."""
@@ -129,12 +150,17 @@ class Report:
         return path
 
     def _chapter(self, name: str, order: int) -> Chapter:
-        return Chapter(name, self.title, self.subtitle, order, list(self._sections), "".join(self._parts))
+        return Chapter(
+            name, self.title, self.subtitle, order, list(self._sections), "".join(self._parts), self._scripts
+        )
 
 
 def _read(part: Path) -> Chapter:
     try:
-        return Chapter(**json.loads(part.read_text(encoding="utf-8")))
+        chapter = Chapter(**json.loads(part.read_text(encoding="utf-8")))
+        if not set(chapter.scripts) <= set(_SCRIPTS):
+            raise ValueError(f"scripts {chapter.scripts}")
+        return chapter
     except (ValueError, TypeError) as error:
         raise DataError(
             f"{part}: not a chapter of a report ({error})", "delete it and make that chapter again"
@@ -150,15 +176,26 @@ def _page(title: str, subtitle: str, chapters: Sequence[Chapter], many: bool = F
         )
     else:
         body = "".join(_body(c, 2) for c in chapters)
-    css = files("onsei.plots").joinpath("report.css").read_text(encoding="utf-8")
+    scripts = [_text(name) for name in _SCRIPTS if any(name in c.scripts for c in chapters)]
+    css = _text("report.css") + _text("gallery.css")
+    policy = _POLICY + ("; script-src " + " ".join(map(_allowed, scripts)) if scripts else "")
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         f"<title>{escape(title)}</title>\n<style>\n{css}</style>\n</head>\n<body>\n<main>\n"
         f"<header><h1>{escape(title)}</h1>{_subtitle(subtitle)}</header>\n{_contents(chapters, many)}\n{body}\n"
-        f"<footer>Made with onsei {__version__}</footer>\n</main>\n</body>\n</html>\n"
+        f"<footer>Made with onsei {__version__}</footer>\n</main>\n"
+        f"{''.join(f'<script>{script}</script>' for script in scripts)}</body>\n</html>\n"
     )
+
+
+def _text(name: str) -> str:
+    return files("onsei.plots").joinpath(name).read_text(encoding="utf-8")
+
+
+def _allowed(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
 def _body(chapter: Chapter, level: int) -> str:

@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from onsei.audio.io import encode
+from onsei.audio.resample import resample
 from onsei.errors import DataError
 
+_MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 Word = tuple[str, float, float]
 """A word with its start and end in seconds."""
 
@@ -67,3 +70,13 @@ def wav_bytes(samples: ArrayLike, rate: int) -> bytes:
         file.setframerate(int(rate))
         file.writeframes(np.round(np.clip(values, -1, 1) * 32767).astype("<i2").tobytes())
     return stream.getvalue()
+
+
+def mp3_bytes(samples: NDArray[np.float32], rate: int) -> bytes:
+    """An MP3 file of samples, shape (T,); what lies beyond ±1 is clipped.
+
+    A rate that MP3 does not have is raised to the next one.
+    """
+    wanted = next((known for known in _MP3_RATES if known >= rate), _MP3_RATES[-1])
+    clipped = np.clip(resample(np.clip(samples, -1, 1), rate, wanted), -1, 1)
+    return encode("sound.mp3", clipped, wanted)
