@@ -20,6 +20,7 @@ from onsei.config import to_dict
 from onsei.data.manifest import Manifest
 from onsei.errors import ConfigError, DataError, RunError
 from onsei.hub import store
+from onsei.hub.about import About, base
 from onsei.systems.classification import network
 from onsei.systems.classification.config import Train
 from onsei.systems.classification.data import (
@@ -188,8 +189,19 @@ def save(folder: Path, plan: Plan, model: nn.Module, labels: Sequence[str], hist
         weights=network.state(model, plan.options),
         labels=labels,
         history=history,
+        about=about(plan),
         files=plan.files(model, labels),
     )
+
+
+def about(plan: Plan) -> About:
+    """What the model card says of task and base model."""
+    known = About(task="audio-classification")
+    folder = None if plan.origin is None else plan.origin.folder
+    if folder is None:
+        return known
+    model, license = base(folder, plan.options.encoder.pretrained)
+    return replace(known, base_models=(model,) if model else (), base_license=license)
 
 
 def class_weights(options: Train, labels: Sequence[str], counts: Counter[str]) -> Tensor | None:
