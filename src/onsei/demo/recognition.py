@@ -13,6 +13,7 @@ import torch
 from onsei.audio import io
 from onsei.config import from_recipe
 from onsei.data.manifest import Manifest
+from onsei.demo.run import TITLE
 from onsei.demo.speech import Corpus, make_corpus
 from onsei.demo.voices import HELD_OUT, TRAINING
 from onsei.metrics.wer import align
@@ -45,9 +46,7 @@ def chapter(folder: Path, page: Path, seed: int) -> None:
     trained, control = measure(runner, test), measure(_untrained(runner, seed), test)
     rates = (trained.numbers()["wer"], control.numbers()["wer"])
     print(f"WER on a voice and sentences never heard: {rates[0]:.1f} % (untrained network: {rates[1]:.1f} %)")
-    _report(runner, test, corpus, trained, control).save_chapter(
-        page, "recognition", title="What onsei learned on this machine", order=1
-    )
+    _report(runner, test, corpus, trained, control).save_chapter(page, "recognition", title=TITLE, order=1)
 
 
 def _options(corpus: Corpus, model: Path, seed: int) -> Train:

@@ -3,27 +3,61 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
-from onsei.config import options
+from onsei.config import Positional, options, shown_as
+from onsei.system import resolve
+
+TITLE = "What onsei learned on this machine"
+"""Of the report."""
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One system's part of the demo."""
+
+    name: str
+    """Of the system."""
+    make: str
+    """``module:function`` of the folder of the demo, the report's page and a seed; makes the chapter."""
+    next: str
+    """A command to go on with; ``{folder}`` stands for the folder of the demo."""
+
+
+CHAPTERS = (
+    Chapter(
+        "recognition", "onsei.demo.recognition:chapter", "onsei recognition transcribe {folder}/recognition YOUR.wav"
+    ),
+    Chapter(
+        "classification",
+        "onsei.demo.classification:chapter",
+        "onsei classification classify {folder}/classification YOUR.wav",
+    ),
+)
+"""In the order of the report; each takes its place there by its ``order``."""
 
 
 @options
 class Demo:
-    """Train on made speech, transcribe what was never heard, and write a report to look at and listen to."""
+    """Train on made speech and sounds, hear what was never heard, and write a report to look at and listen to."""
 
+    chapters: Annotated[Positional[tuple[Literal["recognition", "classification"], ...]], shown_as("CHAPTER…")] = ()
+    """Systems to show; all by default."""
     output_dir: Path = Path("runs/demo")
-    """Folder for speech, model and report.html."""
+    """Folder for sounds, models and report.html."""
     seed: int = 7
-    """Seed of the sentences and of training."""
+    """Seed of what is made and of training."""
 
 
 def demo(options: Demo) -> None:
     """Make every chapter; what an earlier demo finished in the same folder is kept, what it left off goes on."""
-    from onsei.demo.recognition import chapter
-
     began = time.perf_counter()
     page = options.output_dir / "report.html"
-    chapter(options.output_dir, page, options.seed)
+    wanted = [chapter for chapter in CHAPTERS if not options.chapters or chapter.name in options.chapters]
+    for chapter in wanted:
+        resolve(chapter.make)(options.output_dir, page, options.seed)
     print(f"\n{page.resolve()} is ready after {time.perf_counter() - began:.0f} s: open it in a browser")
-    print(f"go on: onsei recognition transcribe {options.output_dir / 'recognition'} YOUR.wav")
+    for chapter in wanted:
+        print(f"go on: {chapter.next.format(folder=options.output_dir)}")

@@ -175,7 +175,7 @@ def picture(samples: NDArray[np.float32], rate: int) -> bytes:
 @cache
 def _palette() -> bytes:
     colors: Any = matplotlib.colormaps["magma"](np.linspace(0, 1, _SHADES))
-    return np.round(colors[:, :3] * 255).astype(np.uint8).tobytes()
+    return bytes(np.round(colors[:, :3] * 255).astype(np.uint8).tobytes())
 
 
 def _filled(labels: Sequence[str], counts: NDArray[np.int64], i: int, j: int) -> str:
