@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -262,3 +263,49 @@ def test_a_pushed_model_says_what_it_reached(learned, page, tmp_path):
     assert "| class | clips | precision | recall | f1 |" in card
     assert re.search(r"\| accuracy \| [\d.]+ \([\d.]+ to [\d.]+\) \|", card)
     shutil.rmtree(tmp_path / "out")
+
+
+def test_tensorboard_shows_numbers_matrix_and_sounds(learned, tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    shutil.copytree(learned / "run", tmp_path / "run", ignore=shutil.ignore_patterns("checkpoints"))
+    words = ["evaluate", str(tmp_path / "run"), "--test-manifest", str(learned / "test.jsonl"), "--device", "cpu"]
+    assert cli.main(["classification", *words, "--tracker", "tensorboard", "--json", str(tmp_path / "n.json")]) == 0
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard" / "evaluate-test")).Reload()
+    (accuracy,) = events.Scalars("test/accuracy")
+    assert accuracy.value == pytest.approx(json.loads((tmp_path / "n.json").read_text())["accuracy"])
+    assert {"test/confusion", "test/calibration"} <= set(events.Tags()["images"])
+    assert len(events.Tags()["audio"]) == 20
+
+
+def test_wandb_gets_a_table_of_sounds(learned, tmp_path, monkeypatch):
+    logged = {}
+
+    class Wandb:
+        class Run:
+            def log(self, values, step):
+                logged.update(values)
+
+            def finish(self):
+                logged["finished"] = True
+
+        Image = staticmethod(lambda pixels: pixels.shape)
+        Audio = staticmethod(lambda samples, sample_rate: (len(samples), sample_rate))
+        Table = staticmethod(lambda columns, data: (columns, data))
+
+        @classmethod
+        def init(cls, **given):
+            logged.update(given)
+            return cls.Run()
+
+    monkeypatch.setitem(sys.modules, "wandb", Wandb)
+    monkeypatch.setenv("WANDB_NAME", "theirs")
+    assert run(learned, learned / "test.jsonl", "--tracker", "wandb") == 0
+    columns, rows = logged["test/hardest"]
+    assert columns == ["name", "is", "taken for", "sure of that", "sure of what it is", "sound"]
+    assert len(rows) == 20
+    assert all(row[-1][1] == RATE for row in rows)
+    assert logged["test/confusion"][2] == 3
+    assert "name" not in logged
+    assert logged["finished"]

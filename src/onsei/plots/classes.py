@@ -61,10 +61,11 @@ def reliability(found: Calibration) -> Figure:
     top, bottom = drawn.subplots(2, 1, sharex=True, height_ratios=[3.2, 1])
     full = found.clips > 0
     top.bar(middles[full], 100 * found.accuracy[full], width, color=PALETTE[0], label="accuracy")
-    gaps = 100 * (found.confidence - found.accuracy)[full]
+    right, sure = 100 * found.accuracy[full], 100 * found.confidence[full]
     top.bar(
-        middles[full], gaps, width, 100 * found.accuracy[full], color=PALETTE[1], alpha=0.35, label="gap to confidence"
-    )
+        middles[full], np.abs(sure - right), width, np.minimum(sure, right), color="none", edgecolor=PALETTE[1],
+        hatch="////", linewidth=0.8, label="gap to confidence",
+    )  # fmt: skip
     top.plot([0, 1], [0, 100], color=INK, linewidth=1, linestyle=(0, (4, 3)))
     top.set(xlim=(0, 1), ylim=(0, 100))
     dress(top, y="accuracy in %", grid=True)

@@ -10,14 +10,17 @@ from functools import cache
 from typing import Literal
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
+from matplotlib.image import imread
 from matplotlib.lines import Line2D
 from matplotlib.spines import Spine
 from matplotlib.text import Text
+from numpy.typing import NDArray
 
 INK = "#16181d"
 """Color of text and axes; becomes light on a dark page."""
@@ -105,6 +108,12 @@ def to_png(figure: Figure, scale: float = 2.0, *, dark: bool = False) -> bytes:
             metadata={"Software": None},
         )
     return stream.getvalue()
+
+
+def to_array(figure: Figure, scale: float = 1.5) -> NDArray[np.uint8]:
+    """``figure`` on white as pixels, shape (height, width, 3), ``scale`` × 100 dots an inch."""
+    pixels = imread(io.BytesIO(to_png(figure, scale)), format="png")
+    return np.round(255 * np.asarray(pixels)[..., :3]).astype(np.uint8)
 
 
 def _darken(figure: Figure) -> None:

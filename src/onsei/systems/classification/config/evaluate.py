@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from onsei.config import NonNegativeInt, Positional, PositiveInt, options, shown_as
+from onsei.training.options import TrackerName
 
 
 @options
@@ -24,6 +25,8 @@ class Evaluate:
     """Write one HTML page under 5 MB, with sounds and pictures inside, to hear what was taken for what."""
     title: str = ""
     """Title of the report."""
+    tracker: tuple[TrackerName, ...] = ()
+    """Where to show numbers, matrix and the hardest clips too: as a run of its own, in the model's folder."""
     force: bool = False
     """Replace a report that is there."""
     unknown_labels: Literal["fail", "drop"] = "fail"

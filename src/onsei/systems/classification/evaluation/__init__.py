@@ -22,6 +22,7 @@ from onsei.systems.classification.evaluation.chosen import Chosen, Hardest
 from onsei.systems.classification.evaluation.header import described
 from onsei.systems.classification.evaluation.hearing import Clip, Hearing, Namer
 from onsei.systems.classification.evaluation.tally import Evaluation, Tally, measure, nothing_read
+from onsei.systems.classification.evaluation.tracked import opened, show
 from onsei.systems.classification.inference import Classifier
 
 __all__ = ["Clip", "Evaluation", "Hearing", "Namer", "Tally", "evaluate", "measure"]
@@ -46,6 +47,7 @@ def evaluate(options: Evaluate) -> None:
     dropped = strange(manifest, runner.labels)
     if dropped and options.unknown_labels == "fail":
         raise ConfigError(told(manifest, dropped, runner.labels), "--unknown-labels drop measures the other rows")
+    trackers = opened(options)
     console, tally = Console(), Tally(runner.labels)
     chosen, hardest, faults = Chosen(), Hardest(_HARDEST), list[Fault]()
     hearing = Hearing(runner, manifest, batch_size=options.batch_size, workers=options.num_workers)
@@ -70,6 +72,9 @@ def evaluate(options: Evaluate) -> None:
     _print(console, options, tally, numbers, hardest.clips(), by)
     for line in _asides(manifest, dropped, runner.labels, faults, tally.faults):
         console.print(line, markup=False, highlight=False)
+    for tracker in trackers:
+        show(tracker, tally, numbers, hardest.clips())
+        tracker.close()
     if options.json is not None:
         words = {"data": manifest.path.name, "interval_by": by}
         write_text(options.json, json.dumps({**tables.finite(numbers), **words}, indent=1, ensure_ascii=False) + "\n")

@@ -170,7 +170,7 @@ def _clips(chosen: Chosen) -> Iterator[gallery.Clip]:
         start = (clip.seconds - length) / 2
         whole = clip.seconds <= _HEARD
         try:
-            samples, rate = _part(clip, 0.0 if whole else start, None if whole else length)
+            samples, rate = part(clip, 0.0 if whole else start, None if whole else length)
         except OnseiError:
             continue
         note = "" if whole else f"{length:.1f} s from {start:.1f} s on, of {clip.seconds:.1f} s"
@@ -178,7 +178,8 @@ def _clips(chosen: Chosen) -> Iterator[gallery.Clip]:
         yield gallery.Clip(clip.id, clip.label, clip.best, samples, rate, tokens, note)
 
 
-def _part(clip: Clip, start: float, length: float | None) -> tuple[Samples, int]:
+def part(clip: Clip, start: float, length: float | None) -> tuple[Samples, int]:
+    """The clip's sound from ``start`` on, ``length`` seconds or all, at 16 kHz at most, and its rate."""
     row, (offset, span) = clip.row, clip.row.segment
     if row.audio is None:
         raise DataError(f"{row.id}: the row has no audio")
