@@ -17,7 +17,10 @@ SYSTEM = System(
             f"{_HERE}.crossing:cross_validate",
             recipes=True,
         ),
-        Verb("evaluate", "accuracy on a manifest", f"{_HERE}.config:Evaluate", f"{_HERE}.evaluation:evaluate"),
+        Verb(
+            "evaluate", "accuracy, F1 and a report to hear", f"{_HERE}.config:Evaluate", f"{_HERE}.evaluation:evaluate"
+        ),
+        Verb("push", "a model to the Hugging Face Hub, with its card", "onsei.hub.push:Push", "onsei.hub.push:push"),
         Verb("classify", "classes of recordings", f"{_HERE}.config:Classify", f"{_HERE}.classify:classify"),
     ),
     runner=f"{_HERE}.inference:Classifier",
