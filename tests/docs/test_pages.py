@@ -21,6 +21,8 @@ NEEDED = {  # what a verb cannot do without
     "recognition transcribe": ["model", "a.wav"],
     "recognition prepare": [],
     "recognition benchmark": [],
+    "classification evaluate": ["model", "--test-manifest", "t.jsonl"],
+    "classification push": ["model", "user/name"],
     "data merge": [],
     "audio augment": [],
 }

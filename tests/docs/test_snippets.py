@@ -1,7 +1,7 @@
 """What the READMEs tell readers to run, runs.
 
 A fenced block after a line ``<!-- run -->`` is executed, all of a page's in order and in one folder that holds
-``recordings/`` (sounds, each with a text beside it) and ``talk.wav``. Shell blocks hold ``onsei`` commands only.
+``recordings/`` (sounds, each with a text beside it), ``kinds/`` (a folder of sounds for each class) and ``talk.wav``. Shell blocks hold ``onsei`` commands only.
 """
 
 import json
@@ -11,15 +11,22 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from onsei import cli
+from onsei.audio import io
 from onsei.data.manifest import Manifest
+from onsei.systems.classification.data.example import KINDS, RATE, sound
 from onsei.systems.recognition.data.example import example
 from onsei.systems.recognition.training import train
 
 ROOT = Path(__file__).parents[2]
-PAGES = {"README.md": False, "src/onsei/systems/recognition/README.md": True}  # page → whether runs/mine is there
+PAGES = {  # page → whether runs/mine is there
+    "README.md": False,
+    "src/onsei/systems/recognition/README.md": True,
+    "src/onsei/systems/classification/README.md": False,
+}
 SHORTER = {  # flags that make a command of the page quick; the last of two spellings counts
     "train": ["--epochs", "1", "--max-steps", "2", "--num-workers", "0", "--silent"],
     "evaluate": ["--num-workers", "0"],
@@ -50,6 +57,10 @@ def furnish(folder, made, *, with_model):
         shutil.copy(row.audio, folder / "recordings" / f"a{number:02d}.wav")
         (folder / "recordings" / f"a{number:02d}.txt").write_text(row.text, encoding="utf-8")
     shutil.copy(rows[0].audio, folder / "talk.wav")
+    random = np.random.default_rng(0)
+    for kind in KINDS:
+        for number in range(10):
+            io.save(folder / "kinds" / kind / f"{number}.wav", sound(kind, 0.6, random), RATE)
     if with_model:
         shutil.copytree(made / "run", folder / "runs" / "mine")
 
@@ -62,7 +73,7 @@ def execute(language, content):
     for line in content.splitlines():
         onsei, *words = shlex.split(line)
         assert onsei == "onsei", f"not an onsei command: {line}"
-        short = next((flags for verb, flags in SHORTER.items() if words[:2] == ["recognition", verb]), [])
+        short = next((flags for verb, flags in SHORTER.items() if words[1:2] == [verb]), [])
         assert cli.main([*words, *short]) == 0, line
 
 

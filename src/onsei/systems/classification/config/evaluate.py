@@ -14,7 +14,7 @@ class Evaluate:
     """Measure a classifier on a manifest: accuracy, F1, what is taken for what, calibration, the hardest clips."""
 
     model: Annotated[Positional[str], shown_as("MODEL")]
-    """Model folder or Hub repository."""
+    """Model folder or Hub repository: of onsei, or of transformers for audio classification."""
     test_manifest: Path
     """Manifest with labels."""
     json: Path | None = None

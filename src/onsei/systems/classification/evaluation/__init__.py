@@ -23,7 +23,7 @@ from onsei.systems.classification.evaluation.header import described
 from onsei.systems.classification.evaluation.hearing import Clip, Hearing, Namer
 from onsei.systems.classification.evaluation.tally import Evaluation, Tally, measure, nothing_read
 from onsei.systems.classification.evaluation.tracked import opened, show
-from onsei.systems.classification.inference import Classifier
+from onsei.systems.classification.foreign import open_classifier
 
 __all__ = ["Clip", "Evaluation", "Hearing", "Namer", "Tally", "evaluate", "measure"]
 
@@ -43,7 +43,7 @@ def evaluate(options: Evaluate) -> None:
     manifest = Manifest.open(options.test_manifest)
     if options.report is not None:
         refuse_existing([options.report], options.force)
-    runner = Classifier.load(options.model, options.device, options.dtype)
+    runner = open_classifier(options.model, options.device, options.dtype)
     dropped = strange(manifest, runner.labels)
     if dropped and options.unknown_labels == "fail":
         raise ConfigError(told(manifest, dropped, runner.labels), "--unknown-labels drop measures the other rows")
