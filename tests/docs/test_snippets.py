@@ -1,7 +1,8 @@
 """What the READMEs tell readers to run, runs.
 
 A fenced block after a line ``<!-- run -->`` is executed, all of a page's in order and in one folder that holds
-``recordings/`` (sounds, each with a text beside it), ``kinds/`` (a folder of sounds for each class) and ``talk.wav``. Shell blocks hold ``onsei`` commands only.
+``recordings/`` (sounds, each with a text beside it), ``kinds/`` (a folder of sounds for each class) and ``talk.wav``.
+Shell blocks hold ``onsei`` commands only.
 """
 
 import json
