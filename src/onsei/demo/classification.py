@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +15,6 @@ from onsei.demo.noises import Sounds, make_sounds
 from onsei.demo.run import TITLE
 from onsei.demo.sounds import KINDS
 from onsei.plots.report import Report
-from onsei.systems.classification import network
 from onsei.systems.classification.config import Train
 from onsei.systems.classification.evaluation import Evaluation, measure
 from onsei.systems.classification.evaluation.chosen import Chosen, Hardest
@@ -36,7 +36,7 @@ def chapter(folder: Path, page: Path, seed: int) -> None:
         train(options(sounds, model, seed))
     runner = Classifier.load(model)
     test = Manifest.open(sounds.test)
-    trained, control = measure(runner, test), measure(_untrained(runner, sounds, seed), test)
+    trained, control = measure(runner, test), measure(_untrained(runner, seed), test)
     rates = (trained.numbers()["accuracy"], control.numbers()["accuracy"])
     print(f"accuracy on sounds never heard: {rates[0]:.1f} % (untrained network: {rates[1]:.1f} %)")
     _report(sounds, model, trained, control).save_chapter(page, "classification", title=TITLE, order=2)
@@ -49,10 +49,14 @@ def options(sounds: Sounds, model: Path, seed: int) -> Train:
     return replace(recipe, train_manifest=sounds.train, val_manifest=sounds.val, output_dir=model, training=clock)
 
 
-def _untrained(runner: Classifier, sounds: Sounds, seed: int) -> Classifier:
+def _untrained(runner: Classifier, seed: int) -> Classifier:
     """The same network before its first step: what chance alone gives."""
     torch.manual_seed(seed)
-    fresh = network.built(options(sounds, Path(), seed), len(runner.labels))
+    fresh = copy.deepcopy(runner.model)
+    for part in fresh.modules():
+        reset = getattr(part, "reset_parameters", None)
+        if callable(reset):
+            reset()
     return Classifier(fresh, runner.features, runner.labels, runner.device, runner.dtype)
 
 
