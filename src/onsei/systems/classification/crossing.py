@@ -143,7 +143,9 @@ def run(fold: Fold) -> Outcome:
 def summary(outcomes: Iterable[Outcome], seconds: float) -> dict[str, Any]:
     """Flat numbers: mean and spread over the folds of every rate that all have, and each fold's accuracy."""
     outcomes = list(outcomes)
-    shared = [name for name in outcomes[0].numbers if all(isinstance(o.numbers.get(name), float) for o in outcomes)]
+    ends = ("_low", "_high")  # of intervals, of which the mean says nothing
+    rates = [name for name in outcomes[0].numbers if "/" not in name and not name.endswith(ends)]
+    shared = [name for name in rates if all(isinstance(o.numbers.get(name), float) for o in outcomes)]
     numbers: dict[str, Any] = {"folds": len(outcomes)}
     for name in dict.fromkeys(["accuracy", *shared]):
         values = [o.numbers[name] for o in outcomes]
