@@ -25,6 +25,8 @@ NEEDED = {  # what a verb cannot do without
     "classification push": ["model", "user/name"],
     "data merge": [],
     "audio augment": [],
+    "vocoder train": [],
+    "vocoder vocode": ["model", "a.npy"],
 }
 
 

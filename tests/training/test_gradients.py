@@ -175,3 +175,35 @@ def test_a_window_without_batches_leaves_the_scale_alone(scaled):
     gradients.open()
     assert not gradients.close().norms
     assert scaled.scaler.get_scale() == 1024.0
+
+
+def test_two_losses_go_back_through_one_graph_where_the_first_is_kept(processes):
+    gan = Gan()
+    gradients = Gradients(gan.optimizers, processes)
+    rows = batch()
+
+    def losses():
+        made = gan.generator(rows.x)
+        judged = gan.critic(torch.cat([rows.x, made], 1))
+        return judged.square().mean(), (1 - judged).square().mean()
+
+    expected = [
+        torch.autograd.grad(losses()[0], list(gan.critic.parameters())),
+        torch.autograd.grad(losses()[1], list(gan.generator.parameters())),
+    ]
+    gradients.open()
+    update = gradients.take(1.0)
+    critic, generator = losses()
+    update("critic", critic, keep=True)
+    update("generator", generator)
+    for module, wanted in zip((gan.critic, gan.generator), expected, strict=True):
+        assert all(torch.allclose(p.grad, g) for p, g in zip(module.parameters(), wanted, strict=True))
+
+
+def test_without_keep_the_graph_goes_with_its_first_loss(processes):
+    gan = Gan()
+    update = Gradients(gan.optimizers, processes).take(1.0)
+    judged = gan.critic(torch.cat([batch().x, gan.generator(batch().x)], 1))
+    update("critic", judged.square().mean())
+    with pytest.raises(RuntimeError, match="second time"):
+        update("generator", judged.mean())

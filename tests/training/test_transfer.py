@@ -190,3 +190,28 @@ def test_a_model_without_its_run_lends_its_weights_only(tmp_path, trained):
     assert "add --finetune" in caught.value.mend
     fit(tmp_path / "new", Regression(norm=True), epochs=1, **tuned(alone))
     assert json.loads((tmp_path / "new" / "metrics.jsonl").read_text().splitlines()[0])["step"] == 1
+
+
+def test_companions_begin_anew_where_a_model_lacks_them_and_come_along_where_a_checkpoint_has_them():
+    from onsei.training.transfer import Origin, take
+    from tests.training.toys import Gan
+
+    learner = Gan()
+    learner.companions = ("critic", "unused")
+    source = Gan()
+    with torch.no_grad():
+        for module in source.modules.values():
+            for parameter in module.parameters():
+                parameter.add_(1)
+    alone = {f"generator.{name}": tensor for name, tensor in source.generator.state_dict().items()}
+    before = [p.clone() for p in learner.critic.parameters()]
+    notes = take(learner, Origin("model x", alone))
+    assert [note for note in notes if "begins anew" in note] == [
+        "critic begins anew: a model holds none",
+        "unused begins anew: a model holds none",
+    ]
+    assert all(torch.equal(a, b) for a, b in zip(before, learner.critic.parameters(), strict=True))
+    assert torch.equal(learner.generator[0].weight, source.generator[0].weight)
+    whole = {f"{n}.{key}": t for n, module in source.modules.items() for key, t in module.state_dict().items()}
+    assert len(take(learner, Origin("checkpoint x", whole))) == 1
+    assert torch.equal(learner.critic[0].weight, source.critic[0].weight)

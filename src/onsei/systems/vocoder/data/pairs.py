@@ -5,6 +5,7 @@ M mel bands, F frames.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,8 @@ COMPARED = 8
 _SHOWN = 5
 _ALIKE = 0.7
 """Correlation below which a mel is not of its sound; predicted mels reach 0.9 and more."""
+_LEVEL = 0.1
+"""Difference of level, in the definition's unit, that is not worth a word."""
 _UNITS = {
     "natural logarithms of amplitudes": 1.0,
     "natural logarithms of power": 2.0,
@@ -83,11 +86,15 @@ def survey(manifest: Manifest, definition: MelDefinition, tolerance: int, *, com
     for number, row in enumerate(counted(f"comparing mels and sounds of {manifest.path.name}", manifest)):
         for reference in _mels(row):
             try:
-                lengths.add(str(reference), shape_of(reference, definition).frames, expected_frames(row, definition))
+                lengths.add(
+                    os.path.normpath(reference),
+                    shape_of(reference, definition).frames,
+                    expected_frames(row, definition),
+                )
             except OnseiError as error:
                 faults.append(error.message)
         if compare and number in chosen and not faults and row.features is not None:
-            notes += [f"{row.features}: {note}" for note in misfits(row, definition)]
+            notes += [f"{os.path.normpath(row.features)}: {note}" for note in misfits(row, definition)]
     if faults:
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         raise DataError(f"{manifest.path}: {faults[0]}{more}", "mend these mels and sounds, or leave them out")
@@ -149,7 +156,8 @@ def compared(mel: NDArray[np.float32], sound: torch.Tensor, definition: MelDefin
     if abs(np.log(max(best.slope, 1e-6) / unit)) > 0.3:
         if abs(np.log(best.slope / _UNITS[seen])) < 0.1:
             shift = best.offset * ratio
-            found.append(f"holds {seen}: convert by mel * {ratio:.5f} - ({shift:.2f}), floored as the definition says")
+            level = f" - ({shift:.2f})" if abs(shift) > _LEVEL else ""
+            found.append(f"holds {seen}: convert by mel * {ratio:.5f}{level}, floored as the definition says")
         else:
             found.append(f"is scaled by {best.slope / unit:.2f}, shifted by {best.offset:.2f}: normalized? undo that")
     elif not name and abs(best.offset) / unit > 0.5:

@@ -28,6 +28,8 @@ from onsei.systems.vocoder.inference import Vocoder
 
 __all__ = ["Scores", "evaluate", "mel_l1"]
 
+_WIDTH = 130
+"""Of the table where there is no terminal, in characters."""
 TITLES = {
     "mel_l1": "mel L1",
     "stft_convergence": "STFT conv.",
@@ -51,7 +53,10 @@ def evaluate(options: Evaluate) -> None:
     baseline = {"griffin-lim": GriffinLimVoice(model.mel, options.iterations)} if options.baseline else {}
     scores, examples, faults = _measured(options, manifest, {name: model, **dict(others), **baseline})
     numbers = {voice: found.numbers() for voice, found in scores.items()}
-    Console().print(table(numbers, f"{options.model} on {options.test_manifest}"))
+    console = Console()
+    (console if console.is_terminal else Console(width=_WIDTH)).print(
+        table(numbers, f"{options.model} on {options.test_manifest}")
+    )
     for fault in faults[:20]:
         print(f"not read: {fault}")
     if len(faults) > 20:
@@ -125,7 +130,7 @@ def table(numbers: Mapping[str, Mapping[str, float]], title: str) -> Table:
     """A row a voice."""
     found = Table(title=title, title_justify="left")
     shown = [key for key in TITLES if any(key in row for row in numbers.values())]
-    found.add_column("")
+    found.add_column("", no_wrap=True)
     for key in shown:
         found.add_column(TITLES[key], justify="right")
     for voice, row in numbers.items():
