@@ -9,7 +9,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 NAMES = (
     *("calibrate", "start", "features", "loading", "augment", "manifest_rows"),
-    *("training", "training_step", "digits", "an4", "arctic"),
+    *("training", "training_step", "vocoder_speed", "digits", "an4", "arctic"),
 )
 
 

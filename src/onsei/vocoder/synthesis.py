@@ -19,8 +19,8 @@ from onsei.vocoder.mel import restored
 Voice: TypeAlias = Generator | Head
 """What turns a mel (B, M, F) into sound (B, F · hop)."""
 
-CHUNK = 64
-"""Frames at a time: the activations of published generators then stay in a CPU's caches."""
+CHUNK = 1024
+"""Frames at a time: what a chunk computes beside its own frames is then a fortieth."""
 
 
 class Synthesizer:
