@@ -1,6 +1,9 @@
 """HiFi-GAN's generator.
 
 B batch, M mel bands, F frames, T samples = F · hop, C channels. Source: Kong, Kim and Bae, HiFi-GAN, 2020, section 2.2.
+
+On a CPU sound goes through the stages as (B, C, 1, T) with channels last in memory: torch's convolutions then do not
+rearrange what comes in and goes out, and are up to twice as fast.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu, leaky_relu_
+from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu, leaky_relu_
 from torch.utils.checkpoint import checkpoint
 
 from onsei.errors import ConfigError
@@ -20,6 +23,8 @@ from onsei.vocoder.weightnorm import fuse, weight_norm
 __all__ = ["PRESETS", "V1", "V2", "V3", "Generator", "GeneratorShape"]
 
 _SLOPE = 0.1
+_NARROW = 256
+"""Initial channels up to which channels last is the faster layout for backward passes too."""
 
 
 class Generator(nn.Module):
@@ -42,15 +47,15 @@ class Generator(nn.Module):
         """Whether stages are computed again in the backward pass, to save memory."""
         width = shape.upsample_initial_channel
         block = _Twofold if shape.resblock == "1" else _Single
-        self.conv_pre = nn.Conv1d(mel.n_mels, width, 7, padding=3)
+        self.conv_pre = _Conv(mel.n_mels, width, 7, padding=3)
         self.ups = nn.ModuleList()
         self.resblocks = nn.ModuleList()
         for rate, kernel in zip(shape.upsample_rates, shape.upsample_kernel_sizes, strict=True):
-            self.ups.append(nn.ConvTranspose1d(width, width // 2, kernel, rate, (kernel - rate) // 2))
+            self.ups.append(_Up(width, width // 2, kernel, rate, (kernel - rate) // 2))
             width //= 2
             for size, steps in _blocks(shape):
                 self.resblocks.append(block(width, size, steps))
-        self.conv_post = nn.Conv1d(width, 1, 7, padding=3)
+        self.conv_post = _Conv(width, 1, 7, padding=3)
         for conv in (*self.ups.modules(), *self.resblocks.modules(), self.conv_post):
             if isinstance(conv, (nn.Conv1d, nn.ConvTranspose1d)):
                 nn.init.normal_(conv.weight, 0.0, 0.01)
@@ -66,13 +71,15 @@ class Generator(nn.Module):
             ConfigError: another number of bands.
         """
         check_bands(mel, self.mel)
-        x = self.conv_pre(mel)
+        gains = not torch.is_grad_enabled() or self.shape.upsample_initial_channel <= _NARROW
+        laid = gains and mel.device.type == "cpu" and not torch.onnx.is_in_onnx_export()
+        x = self.conv_pre(mel[:, :, None].contiguous(memory_format=torch.channels_last) if laid else mel)
         for stage in range(len(self.ups)):
             if self.checkpointing and torch.is_grad_enabled():
                 x = cast(Tensor, checkpoint(self._stage, stage, x, use_reentrant=False))
             else:
                 x = self._stage(stage, x)
-        return torch.tanh(self.conv_post(leaky_relu(x)))[:, 0]
+        return torch.tanh(self.conv_post(leaky_relu(x))).flatten(1)
 
     @property
     def context(self) -> int:
@@ -87,6 +94,9 @@ class Generator(nn.Module):
     def fuse(self) -> None:
         """Make the weights plain, in place: faster, and the same sound. Training goes on with normed ones only."""
         fuse(self)
+        for conv in self.modules():
+            if isinstance(conv, (_Conv, _Up)):  # laid as the CPU's convolutions take them; the same to all others
+                conv.weight.data = conv.weight.data.transpose(1, 2).contiguous().transpose(1, 2)
 
     def _stage(self, number: int, x: Tensor) -> Tensor:
         x = self.ups[number](leaky_relu(x, _SLOPE))
@@ -96,6 +106,26 @@ class Generator(nn.Module):
         for block in blocks[1:]:
             total = total + block(x) if torch.is_grad_enabled() else total.add_(block(x))
         return cast(Tensor, total / count)
+
+
+class _Conv(nn.Conv1d):
+    """Convolution over time of (B, C, T) or of (B, C, 1, T)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dim() == 3:
+            return super().forward(x)
+        padding, dilation = cast(tuple[int], self.padding), self.dilation
+        return conv2d(x, self.weight[:, :, None], self.bias, 1, (0, *padding), (1, *dilation))
+
+
+class _Up(nn.ConvTranspose1d):
+    """Transposed convolution over time of (B, C, T) or of (B, C, 1, T)."""
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        if x.dim() == 3:
+            return super().forward(x, output_size)
+        padding = cast(tuple[int], self.padding)
+        return conv_transpose2d(x, self.weight[:, :, None], self.bias, (1, *self.stride), (0, *padding))
 
 
 class _Twofold(nn.Module):
@@ -151,5 +181,5 @@ def _reach(kernel: int, dilations: tuple[int, ...], twofold: bool) -> int:
     return sum((dilation + twofold) * (kernel // 2) for dilation in dilations)
 
 
-def _conv(channels: int, kernel: int, dilation: int) -> nn.Conv1d:
-    return nn.Conv1d(channels, channels, kernel, padding=dilation * (kernel - 1) // 2, dilation=dilation)
+def _conv(channels: int, kernel: int, dilation: int) -> _Conv:
+    return _Conv(channels, channels, kernel, padding=dilation * (kernel - 1) // 2, dilation=dilation)
