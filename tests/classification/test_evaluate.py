@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io as io_
 import json
 import re
 import shutil
@@ -19,7 +20,7 @@ from onsei.data.manifest import Manifest
 from onsei.data.row import Row
 from onsei.errors import DataError
 from onsei.systems.classification.data.example import KINDS, RATE, example, sound
-from onsei.systems.classification.evaluation import Clip, Tally, measure
+from onsei.systems.classification.evaluation import Clip, Tally, measure, tables
 from onsei.systems.classification.evaluation.chosen import Chosen, Hardest
 from onsei.systems.classification.training import train
 from tests.plots.browser import needs_browser, told
@@ -309,3 +310,15 @@ def test_wandb_gets_a_table_of_sounds(learned, tmp_path, monkeypatch):
     assert logged["test/confusion"][2] == 3
     assert "name" not in logged
     assert logged["finished"]
+
+
+def test_the_matrix_is_printed_with_numbered_classes_where_it_has_room():
+    from rich.console import Console
+
+    tally = tallied([clip(0, [0.1, 0.7, 0.1, 0.1]), clip(2, [0, 0, 1, 0])])
+    console = Console(width=80, record=True, file=io_.StringIO())
+    console.print(tables.matrix(tally))
+    lines = [line.split() for line in console.export_text().splitlines()]
+    assert ["1", "a", "·", "1", "·", "·"] in lines
+    assert ["3", "c", "·", "·", "1", "·"] in lines
+    assert tables.matrix(Tally([str(n) for n in range(17)])) is None

@@ -62,11 +62,11 @@ def matrix(tally: Tally) -> Table | None:
     """Rows are what clips are, columns what they were taken for; None for many classes."""
     if len(tally.labels) > _WIDEST:
         return None
-    table = Table("is / taken for", title="what was taken for what", title_justify="left")
-    for label in tally.labels:
-        table.add_column(escape(label), justify="right", overflow="fold")
-    for label, row in zip(tally.labels, tally.matrix.tolist(), strict=True):
-        table.add_row(escape(label), *(str(count) if count else "·" for count in row))
+    table = Table("is ↓  taken for →", title="what was taken for what", title_justify="left", box=None)
+    for number in range(1, len(tally.labels) + 1):
+        table.add_column(str(number), justify="right", min_width=3)
+    for number, (label, row) in enumerate(zip(tally.labels, tally.matrix.tolist(), strict=True), 1):
+        table.add_row(f"{number} {escape(label)}", *(str(count) if count else "·" for count in row))
     return table
 
 
