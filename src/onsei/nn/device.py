@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
 import torch
+from torch.nn import Module
 
 from onsei.errors import ConfigError
 
@@ -29,6 +32,19 @@ def pick_device(name: str) -> torch.device:
 def pick_dtype(name: str) -> torch.dtype:
     """The number format called ``name``."""
     return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[name]
+
+
+def suited(model: Module, device: torch.device, dtype: torch.dtype) -> tuple[Module, torch.dtype]:
+    """``model`` ready to infer on ``device``, and the number format that it computes in.
+
+    Where bfloat16 is slow (see ``has_bfloat16``), weights are rounded to it and all computing is done in float32, which
+    is said on standard error.
+    """
+    model = model.eval()
+    if dtype == torch.bfloat16 and not has_bfloat16(device):
+        print("onsei: dtype bfloat16: this CPU is slow in it, so the network computes in 32 bits", file=sys.stderr)
+        return model.to(dtype).to(device, torch.float32), torch.float32
+    return model.to(device, dtype), dtype
 
 
 def has_bfloat16(device: torch.device) -> bool:

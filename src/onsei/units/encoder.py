@@ -16,6 +16,7 @@ from torch.nn.functional import pad
 
 from onsei.nn.frames import Frames
 from onsei.nn.masks import length_mask
+from onsei.units.front import QuickFront
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,10 @@ class SpeechEncoder(nn.Module):
 
     def _front(self, samples: Tensor, lengths: Tensor) -> Tensor:
         """The convolutions over samples, (B, T): shape (B, C, F)."""
-        convolutions = self.body.feature_extractor.conv_layers
+        front = self.body.feature_extractor
+        if not torch.is_grad_enabled() and samples.dtype == torch.float32 and QuickFront.fits(front):
+            return QuickFront(front)(samples, lengths)
+        convolutions = front.conv_layers
         trained = any(p.requires_grad for p in self.body.feature_extractor.parameters())
         x = samples[:, None]
         with nullcontext() if trained else torch.no_grad():

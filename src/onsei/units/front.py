@@ -17,13 +17,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
+from onsei.units.positions import QuickConv
+
 
 def quicken(model: Any) -> None:
-    """Put a ``QuickFront`` in place of the convolutional front of transformers' ``model``, if it has one that fits."""
+    """Put a ``QuickFront`` in place of the convolutional front of transformers' ``model``, if it has one that fits.
+
+    The model answers as before, to rounding, but is not one to save or train.
+    """
     body = getattr(model, str(getattr(model, "base_model_prefix", "")), model)
     front = getattr(body, "feature_extractor", None)
     if front is not None and hasattr(front, "conv_layers") and QuickFront.fits(front):
-        body.feature_extractor = QuickFront(front)
+        body.feature_extractor = QuickFront(front, fixed=True)
+        positions = getattr(getattr(body, "encoder", None), "pos_conv_embed", None)
+        if positions is not None and QuickConv.fits(getattr(positions, "conv", None)):
+            positions.conv = QuickConv(positions.conv)
 
 
 class QuickFront(nn.Module):
@@ -33,11 +41,13 @@ class QuickFront(nn.Module):
 
     Args:
         front: transformers' stack of convolutions over samples.
+        fixed: whether its weights stay as they are: what is computed of them is kept.
     """
 
-    def __init__(self, front: Any) -> None:
+    def __init__(self, front: Any, *, fixed: bool = False) -> None:
         super().__init__()
         self.front = front
+        self._taps = [_taps(layer.conv) for layer in front.conv_layers[1:]] if fixed else []
 
     @staticmethod
     def fits(front: Any) -> bool:
@@ -75,8 +85,8 @@ class QuickFront(nn.Module):
         """Features, (F, C), of one sound, (T,)."""
         first, *others = self.front.conv_layers
         x = _first(first, sound)
-        for layer in others:
-            x = _activated(layer, _strided(x, layer.conv))
+        for layer, taps in zip(others, self._taps or [_taps(layer.conv) for layer in others], strict=True):
+            x = _activated(layer, _strided(x, layer.conv, taps))
         return x
 
 
@@ -112,31 +122,40 @@ def _gelu(x: Tensor) -> Tensor:
     return gated
 
 
-def _strided(x: Tensor, conv: nn.Conv1d) -> Tensor:
+def _taps(conv: nn.Conv1d) -> list[Tensor]:
+    """The weights of each tap, (C, C'); of three in steps of two also the sum of the outer ones."""
+    taps = list(conv.weight.detach().permute(2, 1, 0).contiguous())
+    return [*taps, taps[0] + taps[2]] if _is_paired(conv) else taps
+
+
+def _is_paired(conv: nn.Conv1d) -> bool:
+    return conv.kernel_size[0] == 3 and conv.stride[0] == 2
+
+
+def _strided(x: Tensor, conv: nn.Conv1d, taps: list[Tensor]) -> Tensor:
     """The convolution of x, (F, C)."""
     width, stride = conv.kernel_size[0], conv.stride[0]
     frames = (len(x) - width) // stride + 1
-    if width == 3 and stride == 2 and frames > 1:
-        out = _three_by_two(x, conv.weight, frames)
+    if _is_paired(conv) and frames > 1:
+        out = _three_by_two(x, taps, frames)
     else:
-        taps = conv.weight.permute(2, 1, 0)  # (K, C, C')
-        out = x.new_zeros(frames, taps.size(2))
-        for tap, weight in enumerate(taps):
+        out = x.new_zeros(frames, taps[0].size(1))
+        for tap, weight in enumerate(taps[:width]):
             out.addmm_(x[tap : tap + stride * (frames - 1) + 1 : stride], weight)
     if conv.bias is not None:
         out += conv.bias
     return out
 
 
-def _three_by_two(x: Tensor, weight: Tensor, frames: int) -> Tensor:
+def _three_by_two(x: Tensor, taps: list[Tensor], frames: int) -> Tensor:
     """Three taps in steps of two: y[t] = x[2t] a + x[2t+1] b + x[2t+2] c, for ``frames`` of them."""
-    a, b, c = weight.permute(2, 1, 0)  # each (C, C')
+    a, b, c, outer = taps
     out: Tensor = x[1 : 2 * frames : 2] @ b  # (F', C')
     even = x[0 : 2 * frames + 1 : 2]  # (F' + 1, C)
     pairs = frames // 2
     left, middle, right = even[0 : 2 * pairs : 2], even[1 : 2 * pairs : 2], even[2 : 2 * pairs + 1 : 2]
     both = out[: 2 * pairs].view(pairs, 2, -1)
-    both += (middle @ (a + c))[:, None]
+    both += (middle @ outer)[:, None]
     both[:, 0].addmm_(left - middle, a)
     both[:, 1].addmm_(right - middle, c)
     if frames % 2:

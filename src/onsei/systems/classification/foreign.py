@@ -58,9 +58,9 @@ class Foreign(Classifier):
         self, model: Any, extractor: Any, labels: Sequence[str], device: torch.device, dtype: torch.dtype
     ) -> None:
         features = Features(kind="wave", sample_rate=int(extractor.sampling_rate), seconds=_seconds(extractor))
-        if device.type == "cpu" and dtype == torch.float32:
-            quicken(model)
         super().__init__(model, features, labels, device, dtype)
+        if self.device.type == "cpu" and self.dtype == torch.float32:
+            quicken(self.model)
         self.extractor = extractor
         self._fixed = type(extractor).__name__ in _FIXED
         self._independent = model.config.problem_type == "multi_label_classification"

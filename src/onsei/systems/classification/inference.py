@@ -18,10 +18,11 @@ from onsei.audio import io
 from onsei.config import from_dict
 from onsei.errors import AudioError, ModelError
 from onsei.hub import store
-from onsei.nn.device import pick_device, pick_dtype
+from onsei.nn.device import pick_device, pick_dtype, suited
 from onsei.systems.classification import network
 from onsei.systems.classification.config import Classification, Features, Request, Score
 from onsei.systems.classification.data.front import FrontEnd, pieces
+from onsei.systems.classification.fusing import fused
 
 TOGETHER = 32
 """Pieces that the network hears at once."""
@@ -41,11 +42,10 @@ class Classifier:
     def __init__(
         self, model: nn.Module, features: Features, labels: Sequence[str], device: torch.device, dtype: torch.dtype
     ) -> None:
-        self.model = model.to(device, dtype).eval()
+        self.model, self.dtype = suited(model, device, dtype)
         self.features = features
         self.labels = tuple(labels)
         self.device = device
-        self.dtype = dtype
         self._front = FrontEnd(features)
 
     @classmethod
@@ -56,7 +56,7 @@ class Classifier:
         if missing:
             raise ModelError(f"{folder}/onsei.json: config lacks {', '.join(missing)}", "copy the whole folder again")
         features = from_dict(Features, saved.config["features"], source=f"{folder}/onsei.json")
-        model = network.opened(saved, features)
+        model = fused(network.opened(saved, features))
         return cls(model, features, saved.labels, pick_device(device), pick_dtype(dtype))
 
     @property
