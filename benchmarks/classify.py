@@ -27,7 +27,6 @@ os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS
 
 import numpy as np
 import torch
-from onsei.systems.classification.stock import describing
 
 import onsei  # noqa: F401  (makes transformers know the own network)
 import record
@@ -37,6 +36,7 @@ from onsei.nn.device import has_bfloat16
 from onsei.systems.classification.config import Features, Model
 from onsei.systems.classification.foreign import open_classifier
 from onsei.systems.classification.model import MelClassifier
+from onsei.systems.classification.stock import describing
 
 BARS = {"own": 3.0, "distilhubert": 1.1, "distilhubert_bf16": 1.5}
 SECONDS, CLASSES = 5.0, 10

@@ -42,8 +42,8 @@ def test_the_hidden_states_are_those_of_transformers(encoder):
     ours, _ = encoder.layers(clip, torch.tensor([clip.size(1)]))
     assert len(ours) == encoder.depth + 1
     for mine, their in zip(ours, theirs.hidden_states, strict=True):
-        torch.testing.assert_close(mine, their, rtol=0, atol=1e-6)
-    torch.testing.assert_close(encoder.hidden(clip, LENGTHS[:1])[0], theirs.last_hidden_state, rtol=0, atol=1e-6)
+        torch.testing.assert_close(mine, their, rtol=0, atol=1e-5)
+    torch.testing.assert_close(encoder.hidden(clip, LENGTHS[:1])[0], theirs.last_hidden_state, rtol=0, atol=1e-5)
 
 
 def test_layers_behind_those_kept_are_dropped():

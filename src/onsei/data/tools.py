@@ -31,6 +31,9 @@ class Check:
     """Count rows shorter than this as faults, seconds."""
     max_duration: NonNegative | None = None
     """Count rows longer than this as faults, seconds."""
+    against: tuple[Path, ...] = ()
+    """Other manifests, such as the test's: a recording, artist or speaker that stands in one of them too is a fault;
+    with ``--decode`` also a sound of the very same samples."""
     json: Path | None = None
     """File to write all faults to, as JSON."""
     force: bool = False
@@ -115,19 +118,34 @@ def check(chosen: Check) -> int:
         longest=chosen.max_duration,
     )
     faults = [{"line": f.line, "id": f.id, "kind": f.kind, "message": f.message} for f in found.faults]
+    leaked = _leaks(chosen)
+    faults += [{"line": 0, "id": "", "kind": "leak", "message": told} for told in leaked]
     _write(chosen.json, {"rows": found.rows, "files": found.files, "faults": faults, "warnings": list(found.warnings)})
-    if faults:
+    if found.faults:
         shown = [(str(f.line), f.id, f.kind, f.message) for f in found.faults[:_SHOWN]]
         _print(f"{chosen.manifest}: faults")
         _print(_table(("line", "id", "kind", "what is wrong"), shown))
-    if len(faults) > _SHOWN:
-        _print(f"… and {len(faults) - _SHOWN} more; --json FILE writes all")
+    if len(found.faults) > _SHOWN:
+        _print(f"… and {len(found.faults) - _SHOWN} more; --json FILE writes all")
+    for told in leaked:
+        _print(f"leak: {told}")
     for warning in found.warnings:
         _print(f"note: {warning}")
-    kinds = ", ".join(f"{count} {kind}" for kind, count in found.kinds.items())
+    counts = {**found.kinds, **({"leak": len(leaked)} if leaked else {})}
+    kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
     outcome = f"{len(faults)} faults ({kinds})" if faults else "no faults"
     _print(f"{found.rows} rows, {found.files} sound files opened: {outcome}")
     return 2 if faults else 0
+
+
+def _leaks(chosen: Check) -> list[str]:
+    from onsei.data.leaks import between
+    from onsei.data.manifest import Manifest
+
+    if not chosen.against:
+        return []
+    paths = list({path.resolve(): path for path in (chosen.manifest, *chosen.against)}.values())
+    return between({str(path): Manifest.open(path) for path in paths}, sounds=chosen.decode)
 
 
 def merge(chosen: Merge) -> None:

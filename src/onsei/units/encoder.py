@@ -126,7 +126,8 @@ class SpeechEncoder(nn.Module):
         """The convolutions over samples, (B, T): shape (B, C, F)."""
         front = self.body.feature_extractor
         if not torch.is_grad_enabled() and samples.dtype == torch.float32 and QuickFront.fits(front):
-            return QuickFront(front)(samples, lengths)
+            features: Tensor = QuickFront(front)(samples, lengths)
+            return features
         convolutions = front.conv_layers
         trained = any(p.requires_grad for p in self.body.feature_extractor.parameters())
         x = samples[:, None]

@@ -32,7 +32,7 @@ class QuickConv(nn.Module):
         self.bias = conv.bias
 
     @staticmethod
-    def fits(conv: nn.Module) -> bool:
+    def fits(conv: nn.Module | None) -> bool:
         """Whether ``conv`` is one that is done here, and long enough to be worth it."""
         return (
             isinstance(conv, nn.Conv1d)
@@ -55,5 +55,5 @@ class QuickConv(nn.Module):
         made = seen.reshape(seen.size(0), self.groups, batch * blocks, -1) @ self.weight
         made = made.view(made.size(0), self.groups, batch, blocks, -1).permute(2, 1, 4, 3, 0)
         sound = torch.fft.irfft(made.reshape(batch, -1, blocks, made.size(-1)), _BLOCK)[..., :step]
-        y = sound.reshape(batch, -1, blocks * step)[..., :length]
+        y: Tensor = sound.reshape(batch, -1, blocks * step)[..., :length]
         return y if self.bias is None else y + self.bias[:, None]

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from hashlib import blake2b
 from itertools import islice
 
-import numpy as np
-
-from onsei.audio import io
-from onsei.data.corpora.corpus import Entry, Fault, Utterance
-from onsei.data.digest import number_of
+from onsei.data.corpora.corpus import Entry, Fault
+from onsei.data.digest import sound_digest
 from onsei.data.durations import THREADS
 from onsei.errors import OnseiError
 
@@ -40,22 +36,6 @@ def heard(entries: Iterable[Entry], *, shortest: float, longest: float, silence:
             yield from pool.map(work, chunk)
 
 
-def sound_digest(entry: Utterance) -> tuple[int, float]:
-    """The digest of the samples of a row, at its file's own rate and in 16 bits, and their greatest amplitude.
-
-    Raises:
-        AudioError: damage inside, or NaN.
-    """
-    row, peak, hashed = entry.row, 0.0, blake2b(digest_size=8)
-    assert row.audio is not None, "a corpus lists sounds"
-    offset, duration = row.segment
-    for block in io.blocks(row.audio, offset=offset, duration=duration, channel=row.channel):
-        peak = max(peak, float(np.abs(block).max()))
-        # Steps of 16 bits, so that a copy in flac and one in wav of 24 bits are the same sound.
-        hashed.update((np.clip(block, -1, 1) * 32767).round().astype("<i2").tobytes())
-    return number_of(hashed.digest()), peak
-
-
 def _heard(entry: Entry, *, shortest: float, longest: float, silence: bool) -> Entry:
     if isinstance(entry, Fault):
         return entry
@@ -66,7 +46,7 @@ def _heard(entry: Entry, *, shortest: float, longest: float, silence: bool) -> E
         reason = f"lasts {seconds:.0f} s, more than --max-duration {longest:g}: cut it, or raise the limit"
         return Fault("duration", entry.place, reason)
     try:
-        sound, peak = sound_digest(entry)
+        sound, peak = sound_digest(entry.row)
     except OnseiError as error:
         return Fault("audio", entry.place, error.message)
     if peak <= _SILENCE and not silence:

@@ -28,7 +28,7 @@ from onsei.data.corpora import (
 )
 from onsei.data.corpora.gtzan import REPOSITORY
 from onsei.data.corpora.labeled import ALL
-from onsei.data.leaks import leaks
+from onsei.data.leaks import KEYS, leaks
 from onsei.data.strata import cut_by_class, cut_by_class_and_group
 from onsei.errors import ConfigError, DataError
 from onsei.paths import cache_folder
@@ -36,7 +36,7 @@ from onsei.systems.classification.config import Prepare
 
 _SHOWN = 12
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_LEAKS = ("recording", "artist", "speaker", "sound")
+_LEAKS = (*KEYS, "sound")
 
 
 def prepare(options: Prepare) -> None:
