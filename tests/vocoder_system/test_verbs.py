@@ -147,6 +147,16 @@ def test_check_recognizes_definitions_that_are_often_confused(model, tmp_path, c
     assert f"looks made with {word}" in " ".join(capsys.readouterr().out.split())
 
 
+def test_check_compares_the_definitions_of_models_and_configurations(model, tmp_path, capsys):
+    from onsei.vocoder.upstream import config_of, written
+    from tests.vocoder_system.conftest import TINY
+
+    (tmp_path / "config.json").write_text(written(config_of(TINY, replace(MEL, n_mels=40))), encoding="utf-8")
+    assert run("check", model, tmp_path / "config.json") == 1
+    assert "n_mels: expected 32 bands, found 40" in capsys.readouterr().out
+    assert run("check", model, model) == 0
+
+
 def test_evaluate_measures_writes_json_and_a_page_with_every_checkpoint(model, made, tmp_path, capsys):
     words = ["--test-manifest", made.train.val_manifest, "--json", tmp_path / "n.json", "--page", tmp_path / "p.html"]
     assert run("evaluate", model, *words, "--limit", 2, "--iterations", 2) == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from onsei.hub import store
 from onsei.systems.vocoder.config import Check
 from onsei.systems.vocoder.data.mels import SUFFIXES, load_mel
 from onsei.systems.vocoder.data.pairs import Lengths, expected_frames, misfits
+from onsei.vocoder.comparison import compare
 from onsei.vocoder.definition import MelDefinition
 from onsei.vocoder.mel import NEPERS
 from onsei.vocoder.upstream import read_config
@@ -29,7 +30,10 @@ def check(options: Check) -> int:
     """Print what does not fit; 1 where something does not, 0 where all do."""
     definition = definition_of(options.model)
     lengths, faults, total, compared = Lengths(), list[str](), 0, 0
-    for row in counted("checking", _rows(options)):
+    others, sources = _definitions(options.sources)
+    for other, found in others.items():
+        faults += [f"{other}: {item.text} → {item.mend}" for item in compare(definition, found)]
+    for row in counted("checking", _rows(options, sources)):
         total += 1
         assert row.features is not None
         try:
@@ -44,7 +48,7 @@ def check(options: Check) -> int:
         except OnseiError as error:
             faults.append(str(error))
     told = lengths.told(options.tolerance)
-    print(f"{total} mels; the model's: {describe(definition)}")
+    print(f"{total} mels, {len(others)} other definitions; the model's: {describe(definition)}")
     for line in faults[:_SHOWN]:
         print(f"does not fit: {line}")
     if len(faults) > _SHOWN:
@@ -53,7 +57,7 @@ def check(options: Check) -> int:
         print(f"length: {line}")
     if told:
         print(f"  → {lengths.mend(options.tolerance)}")
-    if not lengths.differences:
+    if total and not lengths.differences:
         print("note: without their sounds (--wavs-dir, or a manifest) only shapes and values were looked at")
     if faults or told:
         return 1
@@ -80,11 +84,17 @@ def definition_of(model: str) -> MelDefinition:
     return from_dict(MelDefinition, saved.config["mel"], source=f"{model}/onsei.json")
 
 
-def _rows(options: Check) -> Iterator[Row]:
-    """A row for each mel, with its sound where that is known."""
-    if not options.sources:
+def _definitions(sources: Sequence[Path]) -> tuple[dict[str, MelDefinition], list[Path]]:
+    """Definitions of the models and configurations among ``sources``, and the other sources."""
+    if not sources:
         raise ConfigError("which mels?", "onsei vocoder check MODEL MEL…|MANIFEST")
-    for source in options.sources:
+    told = [path for path in sources if path.is_dir() or path.suffix.lower() == ".json"]
+    return {str(path): definition_of(str(path)) for path in told}, [path for path in sources if path not in told]
+
+
+def _rows(options: Check, sources: Sequence[Path]) -> Iterator[Row]:
+    """A row for each mel, with its sound where that is known."""
+    for source in sources:
         if Path(str(source).partition("#")[0]).suffix.lower() in SUFFIXES:
             sound = None if options.wavs_dir is None else options.wavs_dir / f"{source.stem}.wav"
             if sound is not None and not sound.is_file():

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ def evaluate(options: Evaluate) -> None:
             }
         write_text(options.json, json.dumps(finite(flat), indent=1) + "\n")
     if options.page is not None:
-        write_page(options.page, examples, numbers, model.sample_rate, title=str(options.model))
+        write_page(options.page, examples, numbers, model.sample_rate, title=Path(options.model).name)
         print(options.page)
 
 
@@ -88,7 +89,8 @@ def _measured(
             continue
         copies = {name: scores[name].add(voice, sound, mel) for name, voice in compared.items()}
         if options.page is not None and len(examples) < options.clips:
-            examples.append(Example(row.id, row.text or "", sound, copies))
+            errors = {name: found.sums["mel_l1"][-1] for name, found in scores.items()}
+            examples.append(Example(row.id, row.text or "", sound, copies, errors))
     if not any(found.clips for found in scores.values()):
         raise DataError(f"{manifest.path}: none of its recordings could be read; first: {faults[0]}", "mend them")
     return scores, examples, faults

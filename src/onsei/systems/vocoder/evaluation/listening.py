@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,9 @@ class Example:
     text: str
     sound: NDArray[np.float32]
     copies: Mapping[str, NDArray[np.float32]]
+    """By the voice's name."""
+    mel_l1: Mapping[str, float]
+    """Likewise, in nepers."""
 
 
 def write_page(
@@ -35,21 +39,20 @@ def write_page(
     shown = [key for key in keys if any(key in row for row in numbers.values())]
     report.table(
         ("voice", *(key.replace("_", " ") for key in shown)),
-        [(voice, *(f"{row[key]:.4g}" if key in row else None for key in shown)) for voice, row in numbers.items()],
+        [(voice, *(_short(row.get(key)) for key in shown)) for voice, row in numbers.items()],
     )
-    report.section("Side by side")
-    names = list(next(iter(examples)).copies) if examples else []
-    report.table(
-        ("recording", "original", *names),
-        [
-            (one.text or one.name, Sound(level(one.sound), rate), *(Sound(level(one.copies[n]), rate) for n in names))
-            for one in examples
-        ],
-    )
-    for one in examples[:2]:
+    for one in examples:
         report.section(one.name, one.text)
-        report.figure(side_by_side({"original": one.sound, **one.copies}, rate))
+        rows = [(voice, Sound(level(copy), rate), _short(one.mel_l1[voice])) for voice, copy in one.copies.items()]
+        report.table(("voice", "sound", "mel l1"), [("original", Sound(level(one.sound), rate), None), *rows])
+        pictured = {name: one.copies[name] for name in list(one.copies)[:: max(1, len(one.copies) - 1)]}
+        report.figure(side_by_side({"original": one.sound, **pictured}, rate))
     report.save(path)
+
+
+def _short(value: float | None) -> float | None:
+    """Four digits that count; None where there is no number."""
+    return float(f"{value:.4g}") if value is not None and math.isfinite(value) else None
 
 
 def level(sound: NDArray[np.float32]) -> NDArray[np.float32]:
