@@ -50,7 +50,7 @@ class Check:
     model: Annotated[Positional[str], shown_as("MODEL")]
     """Model folder or Hub repository, or a JSON configuration of HiFi-GAN."""
     sources: Annotated[Positional[tuple[Path, ...]], shown_as("MEL…|MANIFEST")]
-    """Mels, `.npy` or `.npz`; a manifest whose rows have `audio` and `features`; or another model or JSON configuration,
+    """Mels, `.npy` or `.npz`; a manifest whose rows have `audio` and `features`; another model or JSON configuration,
     whose mel definition is compared."""
     wavs_dir: Path | None = None
     """Folder of the sounds that the mels were made from, NAME.wav for NAME.npy: lengths and definitions are compared
