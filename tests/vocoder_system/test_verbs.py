@@ -16,6 +16,7 @@ from onsei.systems.vocoder.data.example import MEL, RATE
 from onsei.systems.vocoder.data.mels import load_mel
 from onsei.systems.vocoder.evaluation.measure import mel_l1
 from onsei.vocoder.mel import aligned, prepared
+from onsei.vocoder.synthesis import CHUNK
 from tests.vocoder_system.conftest import mel_of
 
 
@@ -96,7 +97,7 @@ def test_one_frame_silence_and_a_batch_of_one_are_spoken(runner, tmp_path):
 
 
 def test_a_stream_grows_to_the_whole(runner, tmp_path):
-    np.save(tmp_path / "long.npy", np.random.default_rng(0).normal(-3, 1, (32, 400)).astype(np.float32))
+    np.save(tmp_path / "long.npy", np.random.default_rng(0).normal(-3, 1, (32, 5 * CHUNK)).astype(np.float32))
     *parts, last = runner.stream(Request(tmp_path / "long.npy"))
     assert len(parts) >= 2
     assert last == runner(Request(tmp_path / "long.npy"))
