@@ -38,6 +38,9 @@ class ConvNet(nn.Module):
         for number, (width, stride) in enumerate(zip(options.channels, options.strides, strict=True)):
             span = 3 if number else 5
             spans, steps, padding = (span, span), (stride, stride), (span // 2, span // 2)
+            if not number and options.haste > 1:
+                long = 2 * stride * options.haste - 1
+                spans, steps, padding = (span, long), (stride, stride * options.haste), (span // 2, long // 2)
             if number == last and options.full_band:
                 spans, steps, padding = (bins, span), (1, 1), (0, span // 2)
             layers += [

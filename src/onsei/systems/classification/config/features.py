@@ -30,7 +30,7 @@ class Features:
     """Lowest frequency of the mel bands, in Hz."""
     f_max: Positive | None = None
     """Highest frequency of the mel bands, in Hz; half the sampling rate by default."""
-    floor: Positive = 1e-6
+    floor: Positive = 1e-5
     """Mel: power added to every band: fainter noise does not show."""
     level: bool = True
     """Mel: bring each piece to one loudness first, so that the recording level does not matter."""

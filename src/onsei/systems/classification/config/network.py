@@ -11,11 +11,13 @@ from onsei.config import Fraction, NonNegativeInt, Positive, PositiveInt, option
 class Model:
     """Convolutions over the log-mel spectrogram; used with features of kind mel."""
 
-    channels: tuple[PositiveInt, ...] = (32, 64, 96, 192)
-    """Channels of each convolution, the first of 5 × 5, the others of 3 × 3."""
+    channels: tuple[PositiveInt, ...] = (32, 64, 96, 128)
+    """Channels of each convolution, the first of 5 × 5 or longer, the others of 3 × 3."""
     strides: tuple[PositiveInt, ...] = (2, 2, 2, 1)
     """Step of each convolution in both directions."""
-    full_band: bool = True
+    haste: PositiveInt = 2
+    """By how much longer the first convolution and its step are over time: fine time at the cost of coarse."""
+    full_band: bool = False
     """The last convolution spans all bands that are left, with a step of 1, and so can tell high from low."""
     dropout: Fraction = 0.2
     """Dropout before the classes."""
