@@ -50,8 +50,8 @@ DOORS = {  # heavy library → the only places that may import it
     "pickle": (),
     "pesq": ("metrics.speech",),
     "pystoi": ("metrics.speech",),
-    "onnx": ("systems.recognition.exchange.exporting",),
-    "onnxruntime": ("systems.recognition.exchange.exporting",),
+    "onnx": ("systems.recognition.exchange.exporting", "systems.vocoder.exchange.exporting"),
+    "onnxruntime": ("systems.recognition.exchange.exporting", "systems.vocoder.exchange.exporting"),
 }
 FILES = {
     path: ".".join(path.relative_to(SRC).with_suffix("").parts).removesuffix(".__init__") for path in SRC.rglob("*.py")
