@@ -11,9 +11,8 @@ from typing import Literal
 Name = Literal["none", "lower", "basic"]
 Choice = Literal["auto", "none", "lower", "basic"]
 
-_APOSTROPHES = re.compile(r"(?<=\w)['\u2019](?=\w)")
-_KEPT = "\ue000"
-"""Stands for an apostrophe within a word while punctuation is taken out."""
+_APOSTROPHES = "'\u2019"
+_AT_AN_END = re.compile(rf"(?<!\w)[{_APOSTROPHES}]|[{_APOSTROPHES}](?!\w)")
 _SPACE_MARK = "\u2581"
 """How pieces of words write a space: no punctuation."""
 
@@ -37,9 +36,9 @@ class Normalizer:
 
 def _basic(text: str) -> str:
     text = unicodedata.normalize("NFKC", text).lower()
-    text = _APOSTROPHES.sub(_KEPT, text)
-    text = "".join(" " if unicodedata.category(c)[0] in "PS" else c for c in text)
-    return text.replace(_KEPT, "'")
+    # Punctuation first: what then stands beside an apostrophe stays.
+    text = "".join(" " if unicodedata.category(c)[0] in "PS" and c not in _APOSTROPHES else c for c in text)
+    return _AT_AN_END.sub(" ", text).replace("\u2019", "'")
 
 
 NORMALIZERS: dict[Name, Normalizer] = {
