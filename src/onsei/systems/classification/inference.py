@@ -24,8 +24,8 @@ from onsei.systems.classification.config import Classification, Features, Reques
 from onsei.systems.classification.data.front import FrontEnd, pieces
 from onsei.systems.classification.fusing import fused
 
-TOGETHER = 32
-"""Pieces that the network hears at once."""
+_TOGETHER, _SECONDS = 32, {"mel": 160.0, "wave": 40.0}
+"""Most pieces that the network hears at once, and most seconds of them: convolutions over samples take memory."""
 
 
 class Classifier:
@@ -47,6 +47,7 @@ class Classifier:
         self.labels = tuple(labels)
         self.device = device
         self._front = FrontEnd(features)
+        self._together = max(1, min(_TOGETHER, int(_SECONDS[features.kind] / features.seconds)))
 
     @classmethod
     def load(cls, folder: Path | str, device: str = "auto", dtype: str = "float32") -> Self:
@@ -79,7 +80,7 @@ class Classifier:
                 answers[number] = self(request)
                 continue
             together.append((number, self._heard(request, *spans[0])))
-            if len(together) == TOGETHER or number == len(requests) - 1:
+            if len(together) == self._together or number == len(requests) - 1:
                 answers |= self._answered(together, requests)
                 together = []
         answers |= self._answered(together, requests)
@@ -89,11 +90,11 @@ class Classifier:
         """Name a sound piece by piece: each result is the vote of all that was heard so far."""
         spans = self._spans(request)
         total, seconds = np.zeros(len(self.labels)), io.info(request.audio).duration
-        for first in range(0, len(spans), TOGETHER):
-            part = spans[first : first + TOGETHER]
+        for first in range(0, len(spans), self._together):
+            part = spans[first : first + self._together]
             chances = self._chances([self._heard(request, *span) for span in part])
             total = total + chances.astype(np.float64).sum(0)
-            done = min(first + TOGETHER, len(spans))
+            done = min(first + self._together, len(spans))
             start, length = part[-1]
             heard = seconds if done == len(spans) else (start + length) / self.sample_rate
             yield self.named(total / done, heard, request.top_k)
@@ -113,8 +114,8 @@ class Classifier:
         spans = [(n, *span) for n, sound in enumerate(sounds) for span in pieces(len(sound), self.features)]
         spans.sort(key=lambda span: span[2])
         total, votes = np.zeros((len(sounds), len(self.labels))), np.zeros(len(sounds))
-        for first in range(0, len(spans), TOGETHER):
-            part = spans[first : first + TOGETHER]
+        for first in range(0, len(spans), self._together):
+            part = spans[first : first + self._together]
             owners = np.array([n for n, _, _ in part])
             np.add.at(total, owners, self._chances([sounds[n][a : a + size] for n, a, size in part]))
             np.add.at(votes, owners, 1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -43,7 +45,7 @@ class MelConvFeatureExtractor(SequenceFeatureExtractor):
         """
         if sampling_rate is not None and sampling_rate != self.sampling_rate:
             raise ValueError(f"sampling_rate: expected {self.sampling_rate} Hz, found {sampling_rate}: resample first")
-        front = FrontEnd(from_dict(Features, self.features, source="preprocessor_config.json"))
+        front = _front(json.dumps(self.features, sort_keys=True))
         many = isinstance(raw_speech, Sequence) and len(raw_speech) > 0 and np.ndim(raw_speech[0]) > 0
         sounds = [np.asarray(x, np.float32) for x in (raw_speech if many else [raw_speech])]
         if not all(sound.size for sound in sounds):
@@ -55,6 +57,12 @@ class MelConvFeatureExtractor(SequenceFeatureExtractor):
             padded[number, :, : x.shape[1]] = x
         made = {"input_features": padded, "lengths": lengths}
         return BatchFeature(made if return_tensors == "pt" else {k: v.numpy() for k, v in made.items()})
+
+
+@lru_cache(maxsize=8)
+def _front(features: str) -> FrontEnd:
+    """The front end of ``features`` as JSON. Its filters are made once, and are no part of what an extractor saves."""
+    return FrontEnd(from_dict(Features, json.loads(features), source="preprocessor_config.json"))
 
 
 def register() -> None:
