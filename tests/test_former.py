@@ -69,7 +69,7 @@ def test_no_option_is_hidden_by_a_former_flag():
             former = {spelling: entry for part in _parts(cls) for spelling, entry in _declared(part).items()}
             for both in leaves & former.keys():  # a switch that once took a value: the value alone is what is former
                 assert "*" not in former[both].words
-                assert {words for words in former[both].words.values()} <= {both, ""}
+                assert set(former[both].words.values()) <= {both, ""}
             for part in _parts(cls):
                 for spelling, entry in _declared(part).items():
                     for words in entry.words.values():
