@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
+
+from tests.serving import running
 
 
 class DatasetServer(ThreadingHTTPServer):
@@ -61,12 +62,5 @@ def _entry(name: str, content: bytes) -> dict[str, object]:
 
 @contextmanager
 def serving() -> Iterator[DatasetServer]:
-    server = DatasetServer()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with running(DatasetServer()) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
+
+from tests.serving import running
 
 GOOD, READ_ONLY = "hf_good", "hf_read"
 """Tokens: one may write to ``user``, one may only read; others are unknown."""
@@ -157,12 +158,5 @@ def _entry(name: str, content: bytes) -> dict[str, object]:
 
 @contextmanager
 def writable() -> Iterator[WritableHub]:
-    server = WritableHub()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with running(WritableHub()) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
