@@ -1,0 +1,15 @@
+"""Song: lyrics and a voice to a song, by a language model over sketches and a diffusion transformer (SongBloom)."""
+
+from onsei.system import System
+
+_HERE = __name__
+
+SYSTEM = System(
+    name="song",
+    summary="lyrics to song: sketch language model and diffusion",
+    verbs=(),
+    runner=f"{_HERE}.inference:Singer",
+    request=f"{_HERE}.config:Request",
+    result=f"{_HERE}.config:Song",
+    example=f"{_HERE}.data.example:example",
+)

@@ -1,0 +1,1 @@
+"""From recordings with lyrics to batches of latents, sketch tokens and phones."""
