@@ -25,7 +25,7 @@ FLOORS = (
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names.split()}
 DOORS = {  # heavy library → the only places that may import it
     "soundfile": ("audio.io",),
-    "av": ("audio.io",),
+    "av": ("audio.io", "vision"),
     "soxr": ("audio.resample",),
     "matplotlib": ("plots",),
     "accelerate": ("training",),

@@ -1,0 +1,1 @@
+"""Pictures that move: films of a vocal tract, read and written."""
