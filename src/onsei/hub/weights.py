@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,15 @@ def metadata(path: Path) -> dict[str, str]:
     """What ``save`` was given as metadata. Reads the header only; errors as in ``load``."""
     with _opened(Path(path)) as file:
         return dict(file.metadata() or {})
+
+
+def fingerprint(path: Path) -> str:
+    """16 hexadecimal digits of a hash of the file's bytes: which weights they are."""
+    hashed = blake2b(digest_size=8)
+    with Path(path).open("rb") as file:
+        while part := file.read(1 << 20):
+            hashed.update(part)
+    return hashed.hexdigest()
 
 
 def is_statistic(name: str) -> bool:

@@ -1,1 +1,1 @@
-"""Self-supervised speech encoders, and later the units that are read off them."""
+"""Self-supervised speech encoders, and the units that are read off them: k-means and vector quantization."""
