@@ -180,3 +180,17 @@ def test_the_table_of_fields_has_types_defaults_and_docs():
 def test_options_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Network().hidden_size = 3
+
+
+def test_a_recipe_may_have_a_section_a_stage(tmp_path):
+    both = write(tmp_path, "both.yaml", "job:\n  manifest: a.jsonl\n  rate: 0.5\nother:\n  anything: 1\n")
+    read = config.from_recipe(Job, both, section="job")
+    assert (read.manifest, read.rate) == (Path("a.jsonl"), 0.5)
+    whole = write(tmp_path, "whole.yaml", "manifest: b.jsonl\n")
+    assert config.from_recipe(Job, whole, section="job").manifest == Path("b.jsonl")
+    assert config.from_recipe(Job, both, section="lacking").rate == 3e-4
+    wrong = write(tmp_path, "wrong.yaml", "job:\n  model:\n    hidden: 3\n")
+    with pytest.raises(ConfigError, match=r"wrong\.yaml: job: 1 fault"):
+        config.from_recipe(Job, wrong, section="job")
+    with pytest.raises(ConfigError, match="job: expected"):
+        config.from_recipe(Job, write(tmp_path, "list.yaml", "job: [1]\n"), section="job")

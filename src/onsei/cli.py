@@ -134,7 +134,7 @@ def _run(verb: Verb, prog: str, words: list[str], group: str) -> int:
     from onsei import config  # only here: help of systems and tools answers without it
 
     cls = resolve(verb.options)
-    default, flags = _recipe(cls, words, group) if verb.recipes else (None, words)
+    default, flags = _recipe(cls, words, group, verb.section) if verb.recipes else (None, words)
     default = _adopted(cls, default, words)
     options = config.parse_flags(cls, flags, prog=prog, default=default)
     training: Any = getattr(options, "training", None)
@@ -146,7 +146,7 @@ def _run(verb: Verb, prog: str, words: list[str], group: str) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _recipe(cls: type[Any], words: list[str], group: str) -> tuple[Any, list[str]]:
+def _recipe(cls: type[Any], words: list[str], group: str, section: str) -> tuple[Any, list[str]]:
     """Options from the recipe named first, else from the run that ``--continue-from`` names, else from ``base``."""
     from onsei import config
 
@@ -154,16 +154,16 @@ def _recipe(cls: type[Any], words: list[str], group: str) -> tuple[Any, list[str
     if words and not words[0].startswith("-"):
         name, words = words[0], words[1:]
         if name.endswith((".yaml", ".yml")):
-            return config.from_recipe(cls, Path(name), library=folder), words
+            return config.from_recipe(cls, Path(name), library=folder, section=section), words
         names = sorted(p.stem for p in folder.glob("*.yaml"))
-        return config.from_recipe(cls, folder / f"{_chosen(name, names, 'recipe')}.yaml"), words
+        return config.from_recipe(cls, folder / f"{_chosen(name, names, 'recipe')}.yaml", section=section), words
     run = _option(words, "--continue-from")
     for place in [Path(run), *Path(run).parents[:2]] if run else []:
         if (place / "config.yaml").is_file():
             return config.from_yaml(cls, place / "config.yaml"), words
     if run and _has(words, "--finetune"):
-        return _of_model(cls, run, folder, group), words
-    return config.from_recipe(cls, folder / "base.yaml"), words
+        return _of_model(cls, run, folder, group, section), words
+    return config.from_recipe(cls, folder / "base.yaml", section=section), words
 
 
 def _adopted(cls: type[Any], default: Any, words: list[str]) -> Any:
@@ -178,18 +178,19 @@ def _adopted(cls: type[Any], default: Any, words: list[str]) -> Any:
     return default
 
 
-def _of_model(cls: type[Any], model: str, library: Path, group: str) -> Any:
+def _of_model(cls: type[Any], model: str, library: Path, group: str, section: str) -> Any:
     """The base recipe with the network and labels of a model folder or Hub repository, for its weights to fit."""
     from onsei import config
     from onsei.hub import store
 
     if Path(model).is_file():  # the engine tells what to do
-        return config.from_recipe(cls, library / "base.yaml")
+        return config.from_recipe(cls, library / "base.yaml", section=section)
     found = store.open(model, system=group)
     names = {row.path.partition(".")[0] for row in config.list_fields(cls)}
     own = {name: value for name, value in found.config.items() if name in names}
     own |= {"labels": list(found.labels)} if "labels" in names and found.labels else {}
-    values = config.merged(config.read_yaml(library / "base.yaml", library), own)
+    base = config.read_yaml(library / "base.yaml", library)
+    values = config.merged(base.get(section, {}) if section else base, own)
     return config.from_values(cls, values, f"{found.path}/{store.MODEL_FILE} over base.yaml")
 
 

@@ -134,12 +134,20 @@ def from_yaml(cls: type[T], path: Path) -> T:
     return from_dict(cls, read_yaml(Path(path)), str(path))
 
 
-def from_recipe(cls: type[T], path: Path, library: Path | None = None) -> T:
+def from_recipe(cls: type[T], path: Path, library: Path | None = None, section: str = "") -> T:
     """Read a recipe, which may leave out required top-level fields: these stay open for flags (``tyro.MISSING``).
 
-    ``extends: NAME`` names a file beside it, or one in the folder ``library``.
+    ``extends: NAME`` names a file beside it, or one in the folder ``library``. Of a recipe with a section a stage,
+    ``section`` is read; one whose keys are fields of ``cls`` is read whole.
     """
-    return from_values(cls, read_yaml(Path(path), library), str(path))
+    values, source = read_yaml(Path(path), library), str(path)
+    names = {f.name for f in dataclasses.fields(cast(Any, cls))}
+    if section and not values.keys() & names:
+        part = values.get(section) or {}
+        if not isinstance(part, dict):
+            raise ConfigError(f"{source}: {section}: expected `key: value` lines", "see `--help` for the keys")
+        values, source = part, f"{source}: {section}"
+    return from_values(cls, values, source)
 
 
 def from_values(cls: type[T], values: Mapping[str, Any], source: str) -> T:

@@ -49,6 +49,8 @@ class Verb:
     """``module:function`` taking one instance of it; imported only when the verb runs."""
     recipes: bool = False
     """Whether the first word may be a recipe: a name in the system's ``recipes`` folder, or a YAML file."""
+    section: str = ""
+    """Of systems whose recipes have a section a stage: the one that this verb reads; empty: the whole recipe."""
 
 
 @dataclass(frozen=True)

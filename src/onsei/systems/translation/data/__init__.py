@@ -1,0 +1,1 @@
+"""Rows to batches, for every stage."""
