@@ -47,6 +47,8 @@ DOORS = {  # heavy library → the only places that may import it
     "transformers": ("units.ssl", "units.classifiers", "systems.classification.stock"),
     "peft": ("systems.classification.stock.lora",),
     "pyopenjtalk": ("text.japanese",),
+    "gruut_lang_en": ("text.english",),
+    "defusedxml": ("data.musicxml",),
     "sentencepiece": ("text.pieces",),
     "pickle": (),
     "sklearn": ("units.kmeans",),

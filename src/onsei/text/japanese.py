@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from typing import NamedTuple
 
 from onsei.errors import MissingExtraError
 
@@ -23,11 +24,13 @@ _READING = re.compile("[ァ-ヺー\u3099\u309a]*")
 _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _KEPT = "LNM"
 """First letters of the Unicode categories that stay: letters, numbers, marks."""
+_LONGEST = 1000
+"""Characters that are analyzed at once."""
 
 
 def kanji(text: str) -> str:
     """``text`` as it is written, by the rule above; without spaces."""
-    return _letters(_composed(text))
+    return _letters(composed(text))
 
 
 def kana(text: str) -> str:
@@ -47,21 +50,52 @@ def reading(text: str) -> str:
     own = kanji(text)
     if _READING.fullmatch(own):
         return own
-    return _read(_composed(text))
+    return _read(composed(text))
 
 
-@lru_cache(maxsize=1 << 14)  # survey, scoring and every epoch ask for the same sentences
-def _read(text: str) -> str:
+class Word(NamedTuple):
+    """A word of a sentence."""
+
+    written: str
+    """As it stands, full-width."""
+    spoken: str
+    """In katakana, as it is spoken; empty for marks, and for what cannot be read."""
+    particle: bool
+    """Whether it is a particle: ``は`` and ``へ`` are then spoken ``ワ`` and ``エ``."""
+
+
+def words(text: str) -> tuple[Word, ...]:
+    """The words of Japanese ``text``, in order. Vowels that speech devoices are there.
+
+    Raises:
+        MissingExtraError: pyopenjtalk-plus is not installed.
+    """
+    whole = composed(text)
+    return tuple(word for start in range(0, len(whole), _LONGEST) for word in _words(whole[start : start + _LONGEST]))
+
+
+@lru_cache(maxsize=1 << 14)
+def _words(text: str) -> tuple[Word, ...]:
     try:
         import pyopenjtalk
     except ImportError:
         raise MissingExtraError("pyopenjtalk-plus", "japanese", "reading kanji aloud") from None
-    spoken = "".join(word["pron"] for word in pyopenjtalk.run_frontend(text))
+    found = []
+    for word in pyopenjtalk.run_frontend(text):
+        spoken = word["pron"].replace("’", "")
+        sounds = spoken if _READING.fullmatch(spoken) else ""
+        found.append(Word(word["string"], sounds, word["pos"] == "助詞"))
+    return tuple(found)
+
+
+@lru_cache(maxsize=1 << 14)  # survey, scoring and every epoch ask for the same sentences
+def _read(text: str) -> str:
+    spoken = "".join(word.spoken for word in words(text))
     return "".join(_READING.findall(kana(spoken)))
 
 
-def _composed(text: str) -> str:
-    """Everything of the rule but the last step: what a reader may still want, punctuation, is there."""
+def composed(text: str) -> str:
+    """``text`` by the rule but its last step: what a reader may still want, punctuation and spaces, is there."""
     text = unicodedata.normalize("NFKC", _SELECTORS.sub("", text.translate(_ALONE)))
     text = re.sub(f"(?<=[{_KANA}])[〜~]+", "ー", text)
     text = re.sub("ー+", "ー", text)
