@@ -178,7 +178,9 @@ def train(options: Train) -> Summary:
     """
     if options.consistency and options.agreement:
         given = ["consistency", "agreement"]
-        raise ConfigError(f"{', '.join(given)}: copies are compared by frames or as a whole, not both", "give one", given)
+        raise ConfigError(
+            f"{', '.join(given)}: copies are compared by frames or as a whole, not both", "give one", given
+        )
     if not options.training.continue_from:
         choose_start("", options.output_dir)  # an occupied folder is refused before the long work
     plan = planned(options)
