@@ -5,9 +5,10 @@
 Loading is an epoch through recognition's loader: decode, change, log spectrogram, pad, hand over, with nobody else
 waiting. Each set of options has a loader of its own; in every round each loads an epoch, in turn, so that other
 programs meet all alike. Files are in the system's page cache. The first epoch is told apart; those after it fill the
-workers' caches of noise and rooms, as the first ten of a training do, and are not counted. The cost of a set is the share of utterances a second that it loses beside the loader without
-augmentation, in the same round; the bar is on the median of the full set. The cost in the workers' processor seconds
-stands beside it: it is less disturbed by other programs.
+workers' caches of noise and rooms, as the first ten of a training do, and are not counted. The cost of a set is the
+share of utterances a second that it loses beside the loader without augmentation, in the same round; the bar is on
+the median of the full set. The cost in the workers' processor seconds stands beside it: it is less disturbed by other
+programs.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def warp_frequencies(spectrogram: Tensor, generator: Generator, *, factors: Rang
     """
     factors_of("factors", factors, "the voice")
     bins = spectrogram.shape[-2]
-    places = np.arange(bins) * generator.uniform(*factors)
+    places = np.arange(bins, dtype=np.float64) * generator.uniform(*factors)
     return _between(spectrogram.transpose(-1, -2), places).transpose(-1, -2)
 
 

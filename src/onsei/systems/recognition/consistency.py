@@ -67,9 +67,10 @@ def divergence(scores: Tensor, lengths: Tensor) -> Tensor:
 
 
 def disagreement(logits: Tensor, lengths: Tensor) -> Tensor:
-    """How far apart the copies are in what is said at all, wherever it stands: as ``divergence``, over whole utterances.
+    """How far apart the copies are in what they are heard to say, wherever it stands.
 
-    A label's score for an utterance is the logsumexp of its logits over the frames; the blank, 0, has none.
+    As ``divergence``, but of whole utterances: a label's score is the logsumexp of its logits over the frames; the
+    blank, 0, has none.
 
     Args:
         logits: shape (2B, F, V).
