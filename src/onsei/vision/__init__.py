@@ -1,1 +1,1 @@
-"""Pictures that move: films of a vocal tract, read and written."""
+"""Pictures, still and moving: from files, and back."""
