@@ -46,6 +46,7 @@ DOORS = {  # heavy library → the only places that may import it
     "espeakng_loader": ("demo",),
     "transformers": ("units.ssl", "units.classifiers", "systems.classification.stock", "systems.translation.stock"),
     "peft": ("systems.classification.stock.lora",),
+    "diffusers": ("systems.song.model.autoencoder",),
     "pyopenjtalk": ("text.japanese",),
     "gruut_lang_en": ("text.english",),
     "defusedxml": ("data.musicxml",),

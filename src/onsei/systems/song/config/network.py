@@ -108,11 +108,17 @@ class Codec:
         """Refuse layers that do not fit together.
 
         Raises:
-            ConfigError: not as many multiples as strides.
+            ConfigError: not as many multiples as strides, or an odd stride.
         """
         if len(self.c_mults) != len(self.strides):
             raise ConfigError(
                 f"codec.c_mults: {len(self.c_mults)} layers; codec.strides: {len(self.strides)}",
                 "give one of each for every layer",
                 ["codec.c_mults", "codec.strides"],
+            )
+        if any(stride % 2 for stride in self.strides):
+            raise ConfigError(
+                f"codec.strides: {list(self.strides)}: an odd one loses a sample a layer",
+                "choose even numbers",
+                ["codec.strides"],
             )

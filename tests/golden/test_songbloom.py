@@ -1,0 +1,161 @@
+"""Our SongBloom gives the numbers of the original network, whose state dicts are loaded unchanged."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from onsei.hub import weights
+from onsei.systems.song.composition import Composer
+from onsei.systems.song.config import Codec, Network, Sampling
+from onsei.systems.song.model import Lyrics, Prompt, SongNetwork
+from onsei.systems.song.model.autoencoder import Autoencoder, released
+from onsei.systems.song.symbols import Symbols
+
+GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "songbloom_tiny.safetensors"
+pytestmark = pytest.mark.skipif(not GOLDEN.exists(), reason="golden tensors are not on this machine")
+LOGITS, ELSEWHERE = 1e-4, 1e-5
+
+
+@pytest.fixture(scope="module")
+def golden():
+    return weights.load(GOLDEN), json.loads(GOLDEN.with_suffix(".json").read_text())
+
+
+@pytest.fixture(scope="module")
+def symbols(golden):
+    return Symbols(golden[1]["meta/vocab"])
+
+
+def under(tensors, prefix):
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+@pytest.fixture(scope="module")
+def network(golden, symbols):
+    tensors, notes = golden
+    named = under(notes, "meta/model_cfg/")
+    same = ("block_size", "latent_dim", "dim", "num_heads", "lm_layers", "diff_layers", "num_pitch")
+    sizes = Network(
+        **{name: named[name] for name in same},
+        timestep_features_dim=named["timestep_features_dim"],
+        rotary_base_val=float(named["rotary_base_val"]),
+        prompt_len=notes["meta/prompt_max_len"],
+        lyrics_len=notes["meta/lyrics_max_len"],
+        max_sentence=notes["meta/max_sentence_per_structure"],
+    )
+    made = SongNetwork(sizes, len(symbols))
+    made.load_state_dict(under(tensors, "model/"))
+    return made.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def autoencoder(golden):
+    tensors, notes = golden
+    named = under(notes, "meta/vae_cfg/model/encoder/config/")
+    codec = Codec(
+        sample_rate=notes["meta/vae_cfg/sample_rate"],
+        audio_channels=named["in_channels"],
+        channels=named["channels"],
+        c_mults=tuple(named["c_mults"]),
+        strides=tuple(named["strides"]),
+    )
+    made = Autoencoder(codec, notes["meta/vae_cfg/model/latent_dim"])
+    made.load_state_dict(released(under(tensors, "vae/vae."), len(codec.strides)))
+    return made.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def lyrics(golden, symbols, network):
+    layouts = [symbols.lay_out(text, network.sizes.lyrics_len) for text in golden[1]["cond_ref/lyrics"]]
+    assert not any(layout.unknown or layout.cut for layout in layouts)
+    return layouts
+
+
+def near(ours, theirs, bound):
+    assert ours.shape == theirs.shape
+    assert (ours - theirs).abs().max() <= bound
+
+
+def test_the_autoencoder_encodes(golden, autoencoder):
+    tensors, _ = golden
+    mean, deviation = autoencoder.encode(tensors["vae_ref/wav"])
+    near(mean, tensors["vae_ref/mean"], ELSEWHERE)
+    near(deviation, tensors["vae_ref/stdev"], ELSEWHERE)
+    near(autoencoder.encoder(tensors["vae_ref/wav"]), tensors["vae_ref/enc"], ELSEWHERE)
+
+
+@pytest.mark.parametrize("piece", [1000, 32])
+def test_the_autoencoder_decodes(golden, autoencoder, piece):
+    tensors, _ = golden
+    near(autoencoder.decode(tensors["vae_ref/lat"], piece), tensors["vae_ref/dec"], ELSEWHERE)
+
+
+def test_lyrics_become_vectors(golden, network, symbols, lyrics):
+    tensors, _ = golden
+    conditioner = network.condition_provider.conditioners["lyrics"]
+    near(conditioner(symbols.batch(lyrics)), tensors["cond_ref/tensors/lyrics/0"], ELSEWHERE)
+    assert [len(layout.symbols) for layout in lyrics] == tensors["cond_ref/tensors/lyrics/1"].sum(1).tolist()
+
+
+def test_lyrics_and_their_absence_become_vectors(golden, network, symbols, lyrics):
+    tensors, _ = golden
+    conditioner = network.condition_provider.conditioners["lyrics"]
+    both = torch.cat([conditioner(symbols.batch(lyrics[:1])), conditioner(Lyrics.none(1))])
+    near(both, tensors["gen_cond/tensors/lyrics/0"], ELSEWHERE)
+
+
+@pytest.mark.parametrize(("name", "lengths"), [("cond_ref", [10, 6]), ("gen_cond", [10, 0])])
+def test_prompts_become_vectors(golden, network, name, lengths):
+    """The original gives zeros as latents of prompts that are shorter than its pieces, as these are."""
+    tensors, _ = golden
+    prompt = Prompt(torch.zeros(2, max(lengths), network.sizes.latent_dim), torch.tensor(lengths))
+    ours = network.condition_provider.conditioners["prompt_wav"](prompt)
+    near(ours, tensors[f"{name}/tensors/prompt_wav/0"], ELSEWHERE)
+    assert tensors[f"{name}/tensors/prompt_wav/1"].sum(1).tolist() == lengths
+
+
+def test_songs_that_are_told(golden, network, symbols, lyrics):
+    tensors, notes = golden
+    sketch, latents, lengths = (tensors[f"train_ref/{name}"] for name in ("x_sketch", "x_latent", "x_len"))
+    prompt = Prompt.none(2, network.sizes.latent_dim)
+    told = network.tell(network.prefix(symbols.batch(lyrics), prompt), sketch, latents, lengths)
+    near(told.logits, tensors["train_ref/ar_logit"], LOGITS)
+    assert torch.equal(told.targets, tensors["train_ref/ar_target"])
+
+    there, tokens, song, before = network.pieces(sketch, latents, lengths)
+    torch.manual_seed(notes["train_ref/seed"])
+    time = torch.randn(len(song)).sigmoid()
+    noise = torch.randn(song.shape)
+    near(time, tensors["train_ref/nar_t"], ELSEWHERE)
+    near(noise - song, tensors["train_ref/nar_target"], ELSEWHERE)
+    part = time[:, None, None]
+    noisy = (1 - part) * song + part * noise
+    ours = network.velocity(noisy, time, told.hidden[there], network.skeleton_emb(tokens), before)
+    near(ours, tensors["train_ref/nar_pred"], ELSEWHERE)
+
+
+def test_diffusion_with_and_without_guidance(golden, network):
+    tensors, _ = golden
+    noisy, time, hidden, sketch, before = (tensors[f"dit_ref/{name}"] for name in ("x", "t", "h", "s", "history_x"))
+    told = network.velocity(noisy, time, hidden, sketch, before)
+    near(told, tensors["dit_ref/y"], ELSEWHERE)
+    alone = network.velocity(noisy, time, torch.zeros_like(hidden), torch.zeros_like(sketch), before)
+    near(alone + 1.5 * (told - alone), tensors["dit_ref/y_cfg15"], ELSEWHERE)
+
+
+@pytest.mark.parametrize("name", ["gen_greedy", "gen_topk"])
+def test_songs_that_are_composed(golden, network, symbols, lyrics, name):
+    tensors, notes = golden
+    given = under(notes, f"{name}/kw/")
+    sampling = Sampling(**{"top_k": 0, **given}, steps=6, penalty_repeat=False)
+    generator = torch.Generator()
+    generator.set_state(tensors["gen_cond/rng_state"])
+    assert generator.get_state().equal(torch.Generator().manual_seed(notes[f"{name}/seed"]).get_state())
+    prompt = Prompt.none(1, network.sizes.latent_dim)
+    frames = tensors[f"{name}/tokens"].size(1)
+    composer = Composer(network, symbols.batch(lyrics[:1]), prompt, sampling, [generator], frames)
+    blocks = list(composer.blocks())
+    assert torch.cat([block.sketch for block in blocks], 1).equal(tensors[f"{name}/tokens"])
+    near(torch.cat([block.latents for block in blocks], -1), tensors[f"{name}/latents"], ELSEWHERE)
