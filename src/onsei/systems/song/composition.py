@@ -143,7 +143,8 @@ class Composer:
         if sampling.penalty_repeat and self._begun:
             logits = penalized(logits, self._recent, sampling.penalty, self.sizes.end)
         if not sampling.use_sampling:
-            return logits.argmax(-1)
+            likeliest: Tensor = logits.argmax(-1)
+            return likeliest
         generators = [self.generators[song] for song in self.songs]
         return draw(logits, generators, temp=sampling.temp, top_k=sampling.top_k, top_p=sampling.top_p)
 
