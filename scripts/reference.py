@@ -26,12 +26,13 @@ from onsei.systems import systems
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 _NOTE = "<!-- Written by `make docs` from the code; change the docstrings there, not this page. -->"
 _POSITIONAL = Positional[int].__metadata__[0]  # type: ignore[attr-defined]
-SAVED = {
+SAVED: dict[str, str | tuple[str, ...]] = {
     "recognition": ("features", "model", "encoder", "case", "units", "script"),
     "classification": ("features", "model", "encoder"),
     "vocoder": ("mel", "network"),
+    "articulation": "onsei.systems.articulation.config.saved:Saved",
 }
-"""What of a stage's options a model is saved with; a test compares it with a trained model's onsei.json."""
+"""What of a stage's options a model is saved with, or the class of all that; a test compares it with an onsei.json."""
 _SWITCHES = "A switch whose default is `true` is turned off by `--no-NAME`; `_` and `-` are the same in option names."
 
 
@@ -131,8 +132,10 @@ def _attribute_docs(source: Path, name: str) -> dict[str, str]:
     return docs
 
 
-def _saved_schema(cls: type[Any], keys: Sequence[str]) -> dict[str, Any]:
-    """JSON schema of ``cls`` with only the fields ``keys`` and the groups that these need."""
+def _saved_schema(cls: type[Any], keys: str | Sequence[str]) -> dict[str, Any]:
+    """JSON schema of ``cls`` with only the fields ``keys`` and the groups that these need; or of the class ``keys``."""
+    if isinstance(keys, str):
+        return json_schema(resolve(keys))
     schema = json_schema(cls)
     properties = {key: schema["properties"][key] for key in keys}
     used = {name: group for name, group in schema["$defs"].items() if f'/{name}"' in json.dumps(properties)}

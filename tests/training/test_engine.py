@@ -160,6 +160,15 @@ def test_training_stops_early_when_validation_gets_no_better(tmp_path, mode, pat
     assert summary.stopped == f"no better val/loss in {patience} validations"
 
 
+def test_a_plateau_lowers_the_rate_until_the_floor_ends_the_run(tmp_path):
+    plateau = {"schedule": "plateau", "plateau_patience": 1, "plateau_factor": 0.5, "learning_floor": 0.25}
+    options = {"epochs": 50, "mode": "max", **plateau}  # the loss falls, which is no better
+    summary, _ = fit(tmp_path, Regression(lr=0.01), **options, stop_at_floor=True)
+    rates = [line[name] for line in steps(tmp_path) for name in line if name.startswith("lr/")]
+    assert sorted({round(rate, 6) for rate in rates}, reverse=True) == [0.01, 0.005]
+    assert (summary.epochs, summary.stopped) == (5, "the learning rate has come down to 0.25 of the first")
+
+
 def test_the_saved_weights_are_those_of_the_best_validation(tmp_path):
     saved = {}
     learner = Regression()

@@ -4,12 +4,13 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from onsei.training.clock import Standing
 from onsei.training.schedule import Position, Rates, Schedule
 
-SHAPES = ("constant", "anneal", "cosine", "linear")
+SHAPES = ("constant", "anneal", "cosine", "linear", "plateau")
 
 
 def at(step, total=100, epoch=0):
@@ -56,3 +57,22 @@ def test_rates_keep_the_proportions_of_an_optimizers_groups():
     assert [group["lr"] for group in optimizer.param_groups] == [pytest.approx(0.05), pytest.approx(0.005)]
     rates.set(at(0))
     assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.01]
+
+
+def test_a_plateau_lowers_the_rate_down_to_the_floor():
+    schedule = Schedule("plateau", floor=0.1, plateau_factor=0.5)
+    factors = [schedule.factor(Position(50, 0, 0.5, 100, lowered=n)) for n in range(5)]
+    assert factors == pytest.approx([1, 0.5, 0.25, 0.125, 0.1])
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([1.0, 2.0, 3.0, float("nan")]), max_size=30), st.integers(0, 4))
+def test_plateaus_are_those_of_torch(losses, patience):
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=1.0)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=patience, threshold=0.0)
+    standing = Standing("")
+    for loss in losses:
+        standing = standing.judged({"val/loss": loss}, "val/loss", "min", patience)
+        theirs.step(loss)
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(0.5**standing.lowered)

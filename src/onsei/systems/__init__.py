@@ -9,7 +9,7 @@ from typing import cast
 
 from onsei.system import System
 
-NAMES = ("recognition", "classification", "vocoder", "translation", "song")
+NAMES = ("recognition", "classification", "articulation", "vocoder", "translation", "song")
 
 
 def systems() -> tuple[System, ...]:

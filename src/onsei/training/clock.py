@@ -33,6 +33,10 @@ class Standing:
     best_step: int = -1
     since_best: int = 0
     """Validations since the best one."""
+    since_change: int = 0
+    """Validations since the best one or, if that is later, since the learning rate was lowered for want of better."""
+    lowered: int = 0
+    """How often the learning rate was lowered so."""
     skipped: int = 0
     """Steps skipped because the losses or gradients were not finite."""
     skipped_in_row: int = 0
@@ -79,10 +83,14 @@ class Standing:
             waited=self.waited + waited,
         )
 
-    def judged(self, values: Mapping[str, float], monitor: str, mode: str) -> Standing:
-        """After a validation that gave ``values``."""
+    def judged(self, values: Mapping[str, float], monitor: str, mode: str, lower_after: int | None = None) -> Standing:
+        """After a validation that gave ``values``; more than ``lower_after`` in a row without a better one count as a
+        plateau, at which the learning rate is lowered.
+        """
         score = values[monitor]
         better = _is_better(score, self.best, mode)
+        since_change = 0 if better else self.since_change + 1
+        lower = lower_after is not None and since_change > lower_after
         return replace(
             self,
             validated=self.step,
@@ -91,6 +99,8 @@ class Standing:
             best=score if better else self.best,
             best_step=self.step if better else self.best_step,
             since_best=0 if better else self.since_best + 1,
+            since_change=0 if lower else since_change,
+            lowered=self.lowered + lower,
         )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from onsei.config import Fraction, Indices, NonNegative, NonNegativeInt, Positive, PositiveInt, options
+from onsei.config import Fraction, Indices, NonNegative, NonNegativeInt, Positive, PositiveInt, flag, options
 from onsei.former import Former
 
-Shape = Literal["constant", "anneal", "cosine", "linear"]
+Shape = Literal["constant", "anneal", "cosine", "linear", "plateau"]
 TrackerName = Literal["tensorboard", "wandb"]
 _TORCHRUN = (
     "one machine: `torchrun --nproc-per-node 4 -m onsei SYSTEM train …`, or --device-ids 0,1,2,3 alone; two machines, "
@@ -61,13 +61,20 @@ class Training:
     """Every random choice of the run follows from it."""
 
     schedule: Shape = "constant"
-    """Course of the learning rate: constant; anneal: divided once an epoch; cosine or linear: down to the end."""
+    """Course of the learning rate: constant; anneal: divided once an epoch; cosine or linear: down to the end; plateau:
+    lower where the monitored value of validation no longer gets better."""
     warmup_steps: NonNegativeInt = 0
     """Optimizer steps over which the learning rate rises from 0."""
     learning_anneal: Positive = 1.1
     """With anneal: the learning rate is divided by this after each epoch."""
     learning_floor: Fraction = 0.0
-    """With cosine or linear: the last learning rate as a part of the first."""
+    """With cosine or linear: the last learning rate as a part of the first; with plateau: the least one."""
+    plateau_factor: Annotated[Fraction, flag("--lr-factor")] = 0.5
+    """With plateau: what the learning rate is multiplied with."""
+    plateau_patience: Annotated[NonNegativeInt, flag("--lr-patience")] = 5
+    """With plateau: validations in a row without a better value that are waited for; one more lowers the rate."""
+    stop_at_floor: bool = False
+    """With plateau: stop once the learning rate has come down to `learning_floor`."""
 
     ema_decay: Fraction = 0.0
     """Decay per step of the weights' moving average, which is then validated and saved; 0: no average."""

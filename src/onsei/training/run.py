@@ -144,6 +144,10 @@ class Run:
             return f"reached {standing.step} steps"
         if training.patience and standing.since_best >= training.patience:
             return f"no better {training.monitor} in {standing.since_best} validations"
+        if training.schedule == "plateau" and training.stop_at_floor:
+            part = training.plateau_factor**standing.lowered
+            if part <= max(training.learning_floor, 1e-12):
+                return f"the learning rate has come down to {training.learning_floor:g} of the first"
         return ""
 
     def _epoch(self) -> None:
@@ -232,8 +236,12 @@ class Run:
         self.scribe.quarantine(faults, self.standing.step)
         if training.monitor not in values:
             raise RunError(f"training.monitor: validation gave no {training.monitor}", "check the validation rows")
-        self.standing = self.standing.judged(values, training.monitor, training.mode)
+        self.standing = self.standing.judged(values, training.monitor, training.mode, self._lower_after)
         self.scribe.write_validation(self.standing, time.monotonic() - began, self._trainee.parameters())
+
+    @property
+    def _lower_after(self) -> int | None:
+        return self._training.plateau_patience if self._training.schedule == "plateau" else None
 
     def _note_skip(self, lesson: Lesson) -> None:
         if not lesson.outcome.skipped:
@@ -284,7 +292,7 @@ class Run:
         if training.max_steps:
             progress = min(max(progress, standing.step / training.max_steps), 1.0)
             total = min(total, training.max_steps)
-        return Position(standing.step, standing.epoch, progress, total)
+        return Position(standing.step, standing.epoch, progress, total, standing.lowered)
 
 
 def _new_standing() -> Standing:

@@ -23,6 +23,8 @@ class Position:
     """Part of the run that is done, 0..1."""
     total_steps: int
     """Steps of the whole run, as far as can be told."""
+    lowered: int = 0
+    """How often validation stood still, as ``Standing.lowered``."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,18 @@ class Schedule:
     warmup_steps: int = 0
     learning_anneal: float = 1.1
     floor: float = 0.0
+    plateau_factor: float = 0.5
 
     @classmethod
     def from_options(cls, training: Training) -> Schedule:
         """The schedule that the run's options ask for."""
-        return cls(training.schedule, training.warmup_steps, training.learning_anneal, training.learning_floor)
+        return cls(
+            training.schedule,
+            training.warmup_steps,
+            training.learning_anneal,
+            training.learning_floor,
+            training.plateau_factor,
+        )
 
     def factor(self, at: Position) -> float:
         """What to multiply the learning rate with for the step at ``at``."""
@@ -46,6 +55,8 @@ class Schedule:
             return warmup
         if self.shape == "anneal":
             return float(warmup * self.learning_anneal**-at.epoch)
+        if self.shape == "plateau":
+            return float(warmup * max(self.floor, self.plateau_factor**at.lowered))
         start = min(self.warmup_steps / max(at.total_steps, 1), 1.0)
         done = min(max((at.progress - start) / (1.0 - start), 0.0), 1.0) if start < 1.0 else 0.0
         left = 1.0 - done if self.shape == "linear" else (1.0 + math.cos(math.pi * done)) / 2.0

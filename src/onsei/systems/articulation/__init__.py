@@ -1,0 +1,20 @@
+"""Articulation: from a film of a vocal tract to a voice."""
+
+from onsei.system import System, Verb
+
+_HERE = __name__
+
+SYSTEM = System(
+    name="articulation",
+    summary="films of a vocal tract to a voice: CNN-LSTM mel generator",
+    verbs=(
+        Verb("train", "train a mel generator", f"{_HERE}.config:Train", f"{_HERE}.training:train", recipes=True),
+        Verb("export-mels", "log-mels for a vocoder", f"{_HERE}.config:ExportMels", f"{_HERE}.exporting:export_mels"),
+        Verb("evaluate", "errors of mel and voice", f"{_HERE}.config:Evaluate", f"{_HERE}.evaluation:evaluate"),
+    ),
+    runner=f"{_HERE}.inference:Articulator",
+    request=f"{_HERE}.config:Request",
+    result=f"{_HERE}.config:Mel",
+    example=f"{_HERE}.data.example:example",
+    stages={"train": f"{_HERE}.config:Train"},
+)

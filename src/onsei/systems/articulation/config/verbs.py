@@ -1,0 +1,55 @@
+"""Options of the verbs that use a trained model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from onsei.config import NonNegativeInt, Positional, Positive, options, shown_as
+
+
+@options
+class ExportMels:
+    """Write log-mels as a vocoder reads them: as a model reads them off films, or the true ones of prepared clips."""
+
+    model: Annotated[Positional[str], shown_as("MODEL")]
+    """Model folder or Hub repository; `ground-truth` for the stored mels of prepared clips."""
+    sources: Annotated[Positional[tuple[Path, ...]], shown_as("VIDEO|MANIFEST|FOLDER…")]
+    """Films; stored pictures (`mri.npy`); manifests that `prepare` wrote, or its folder for all clips."""
+    output_dir: Path | None = None
+    """Write NAME.npy here, of shape (bands, frames); needed unless the format is json."""
+    log: Literal["natural", "decibel"] = "natural"
+    """Unit of the written mels: natural logarithm of amplitude, as HiFi-GAN's; or dB. `vocoder.yaml`, which `prepare`
+    writes, describes the first."""
+    format: Literal["npy", "json"] = "npy"
+    """Write files, or print one JSON object a film, in dB."""
+    frame_rate: Positive | None = None
+    """Frames a second, where the headers of films are wrong."""
+    retime: bool = False
+    """Bring films of another or an uneven rate to that of the model."""
+    force: bool = False
+    """Overwrite mels that are there."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:1` or `mps`."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Number format of the network."""
+
+
+@options
+class Evaluate:
+    """Measure a mel generator on prepared clips: errors of the log-mel by band, and of the sound made of it."""
+
+    model: Annotated[Positional[str], shown_as("MODEL")]
+    """Model folder or Hub repository."""
+    test_manifest: Path
+    """Clips that `prepare` made."""
+    json: Path | None = None
+    """Write the numbers to this file as one flat JSON object."""
+    table: Path | None = None
+    """Write one JSON line a clip."""
+    limit: NonNegativeInt = 0
+    """Measure the first so many clips; 0: all."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:1` or `mps`."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Number format of the network."""
