@@ -32,13 +32,12 @@ class Scene:
     second: Group
 
     def slots(self) -> dict[str, str]:
-        """What there is to get right, by name."""
-        return {
-            "count": f"{self.first.count} {self.second.count}",
-            "color": f"{self.first.color} {self.second.color}",
-            "shape": f"{self.first.shape} {self.second.shape}",
-            "relation": self.relation,
+        """The words to get right, by what they tell, in their order in the English sentence."""
+        words = [_named(group).split() for group in (self.first, self.second)]
+        found = {
+            name: " ".join(part[place] for part in words) for place, name in enumerate(("count", "color", "shape"))
         }
+        return found | {"relation": self.relation}
 
 
 def held_out(seed: int = 0) -> frozenset[tuple[str, str]]:

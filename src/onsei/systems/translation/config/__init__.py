@@ -1,5 +1,10 @@
 """Options of translation: one file a stage, and what a model is asked and answers."""
 
 from onsei.systems.translation.config.answer import Candidate, Request, Translation
+from onsei.systems.translation.config.evaluate import Evaluate
+from onsei.systems.translation.config.ground import Ground
+from onsei.systems.translation.config.retrieve import Retrieve
+from onsei.systems.translation.config.train import Train
+from onsei.systems.translation.config.translate import Translate
 
-__all__ = ["Candidate", "Request", "Translation"]
+__all__ = ["Candidate", "Evaluate", "Ground", "Request", "Retrieve", "Train", "Translate", "Translation"]

@@ -1,0 +1,5 @@
+"""What is measured of a model."""
+
+from onsei.systems.translation.evaluation.verb import evaluate
+
+__all__ = ["evaluate"]

@@ -1,0 +1,1 @@
+"""Phase B: clips and pictures in one space."""

@@ -1,0 +1,177 @@
+"""Row → item → batch, for pairs of units and pictures.
+
+B batch, U units, S pixels of a side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from onsei.data.loader import Draw, Fault, Loader
+from onsei.data.row import Row
+from onsei.data.sampler import BucketSampler
+from onsei.errors import DataError
+from onsei.systems.translation.config.ground import UnitAugment
+from onsei.systems.translation.ground.encoder import BLANK, FIRST
+from onsei.systems.translation.ground.rows import Encoded, as_durations, units_of
+from onsei.vision.images import Transform
+
+_FEWEST = 4
+"""Units that dropping always leaves."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A clip's units and its picture."""
+
+    id: str
+    units: Tensor
+    """Rows of the embedding table, (U,)."""
+    picture: Tensor
+    """uint8, (3, S, S)."""
+    image: str
+    """Which picture it is."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pairs, padded."""
+
+    ids: tuple[str, ...]
+    units: Tensor
+    """Rows of the embedding table, (B, U)."""
+    lengths: Tensor
+    """Units of each clip, (B,), on the CPU."""
+    pictures: Tensor
+    """uint8, (B, 3, S, S)."""
+    same: Tensor
+    """Whether rows have the same picture, (B, B)."""
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Number of pairs."""
+        return len(self.ids)
+
+    def to(self, device: torch.device, *, non_blocking: bool = False) -> Self:
+        """The same batch on another device; lengths stay where masks are made."""
+        names = ("units", "pictures", "same")
+        return replace(self, **{name: getattr(self, name).to(device, non_blocking=non_blocking) for name in names})
+
+
+@dataclass
+class Kept:
+    """Pictures, kept up to a number of bytes; each process that prepares rows has its own."""
+
+    most: float
+    used: float = 0.0
+    pictures: dict[str, Tensor] = field(default_factory=dict)
+
+    def get(self, path: Path, transform: Transform) -> Tensor:
+        """The picture in a file, read once where there is room."""
+        found = self.pictures.get(str(path))
+        if found is None:
+            found = transform.pixels(path)
+            if self.used + found.nbytes <= self.most:
+                self.pictures[str(path)] = found
+                self.used += found.nbytes
+        return found
+
+    def __getstate__(self) -> dict[str, object]:
+        """A worker begins with nothing."""
+        return {"most": self.most, "used": 0.0, "pictures": {}}
+
+
+def augmented(units: NDArray[np.int64], count: int, options: UnitAugment, draw: Draw) -> NDArray[np.int64]:
+    """Rows of the embedding table of ``units``, (U,), some of them changed, left out or blanked."""
+    random = draw.generator("units")
+    rows = units + FIRST
+    swapped = random.random(len(rows)) < options.substitute
+    rows[swapped] = random.integers(FIRST, FIRST + count, int(swapped.sum()))
+    kept = random.random(len(rows)) >= options.drop
+    rows = rows[kept] if kept.sum() >= min(_FEWEST, len(rows)) else rows
+    for _ in range(options.masks):
+        width = int(random.integers(0, options.mask_width + 1))
+        start = int(random.integers(0, max(1, len(rows) - width)))
+        rows[start : start + width] = BLANK
+    return rows
+
+
+def table_rows(row: Row, count: int, most: int, augment: UnitAugment | None, draw: Draw) -> Tensor:
+    """Rows of the embedding table for the units of a manifest's row, (U,).
+
+    Raises:
+        DataError: it has none, or one that the model does not know.
+    """
+    units = units_of(row)[:most]
+    if not len(units):
+        raise DataError(f"{row.id}: no units: silence, or nothing at all", "leave it out")
+    if units.max() >= count:
+        raise DataError(f"{row.id}: unit {units.max()}, the model has {count}", "encode it with the model's own units")
+    return torch.from_numpy(units + FIRST if augment is None else augmented(units, count, augment, draw))
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What is done with a row; a pure function of row and draw."""
+
+    count: int
+    """Number of units."""
+    transform: Transform
+    most: int
+    """Units of a clip that are read."""
+    augment: UnitAugment | None = None
+    """None for validation."""
+    image_dir: Path | None = None
+    kept: Kept = field(default_factory=lambda: Kept(0))
+
+    def __call__(self, row: Row, draw: Draw) -> Pair:
+        """Units and picture of ``row``.
+
+        Raises:
+            DataError: the row cannot be used; the run goes on without it.
+        """
+        if row.image is None:
+            raise DataError(f"{row.id}: the row has no image", "give it the key `image`")
+        path = row.image
+        if self.image_dir is not None and not path.exists():
+            path = self.image_dir / path.name
+        units = table_rows(row, self.count, self.most, self.augment, draw)
+        return Pair(row.id, units, self.kept.get(path, self.transform), str(path))
+
+
+def padded(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Rows of the embedding table, (B, U), with zeros beyond the ends, and their numbers, (B,)."""
+    lengths = torch.tensor([len(part) for part in parts], dtype=torch.long)
+    units = torch.zeros(len(parts), int(lengths.max()) if len(parts) else 1, dtype=torch.long)
+    for number, part in enumerate(parts):
+        units[number, : len(part)] = part
+    return units, lengths
+
+
+def collate(items: Sequence[Pair], faults: Sequence[Fault]) -> Batch:
+    """A batch of pairs."""
+    units, lengths = padded([item.units for item in items])
+    pictures = torch.stack([item.picture for item in items]) if items else torch.zeros(0, 3, 1, 1, dtype=torch.uint8)
+    names = np.array([item.image for item in items])
+    same = torch.from_numpy(names[:, None] == names[None]) if items else torch.zeros(0, 0, dtype=torch.bool)
+    return Batch(tuple(item.id for item in items), units, lengths, pictures, same, tuple(faults))
+
+
+def source(
+    encoded: Encoded, preparation: Preparation, *, batch_size: int, workers: int, seed: int, training: bool
+) -> Loader[Pair, Batch]:
+    """Batches of encoded pairs: shuffled for training, in order of length otherwise."""
+    durations = as_durations(encoded, preparation.most)
+    if training:  # negatives of like length would be told from one another by their content alone, never by length
+        durations = np.ones_like(durations)
+    sampler = BucketSampler(durations, batch_seconds=None, batch_size=batch_size, seed=seed, shuffle=training)
+    return Loader(encoded.manifest, sampler, preparation, collate, workers=workers, seed=seed)

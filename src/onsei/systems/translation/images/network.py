@@ -1,0 +1,60 @@
+"""A small network that sees pictures: patches, a convolution, self-attention over places, a pooled embedding.
+
+B batch, S pixels of a side, H width, E size of the common space.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu
+
+from onsei.systems.translation.config.ground import ImageNetwork
+from onsei.systems.translation.ground.encoder import Pooling
+
+_PATCH, _JOINED = 4, 2
+STRIDE = _PATCH * _JOINED
+"""Pixels of a side that become one place."""
+
+
+class SmallImageEncoder(nn.Module):
+    """Sees pictures of one size.
+
+    Args:
+        options: the network; ``size`` is a multiple of 8.
+        size: of the embedding, E.
+    """
+
+    def __init__(self, options: ImageNetwork, size: int) -> None:
+        super().__init__()
+        width = options.width
+        half = width // 2
+        self.patches = nn.Linear(3 * _PATCH**2, half)
+        self.around = nn.Conv2d(half, half, 3, padding=1)
+        self.join = nn.Linear(half * _JOINED**2, width)
+        places = (options.size // STRIDE) ** 2
+        self.places = nn.Parameter(torch.randn(places, width) * 0.02)
+        layer = nn.TransformerEncoderLayer(
+            width, options.heads, 2 * width, options.dropout, "gelu", batch_first=True, norm_first=True
+        )
+        self.attention = nn.TransformerEncoder(layer, options.layers, enable_nested_tensor=False)
+        self.norm = nn.LayerNorm(width)
+        self.pooling = Pooling(width, 4, size)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Pictures, (B, 3, S, S), 0 in the mean → (B, E), of length 1."""
+        x = gelu(self.patches(_cells(pictures, _PATCH)))
+        x = gelu(self.around(x.permute(0, 3, 1, 2)))
+        x = self.join(_cells(x, _JOINED)).flatten(1, 2) + self.places
+        vector: Tensor = self.pooling(self.norm(self.attention(x)))
+        return vector
+
+
+def _cells(x: Tensor, side: int) -> Tensor:
+    """Cells of ``side`` × ``side`` places, (B, C, S, S) → (B, S / side, S / side, C · side²).
+
+    A linear map of them is a convolution of stride ``side``, several times as fast on a CPU.
+    """
+    batch, channels, height, width = x.shape
+    cells = x.reshape(batch, channels, height // side, side, width // side, side)
+    return cells.permute(0, 2, 4, 1, 3, 5).flatten(3)

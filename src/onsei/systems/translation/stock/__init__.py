@@ -1,0 +1,1 @@
+"""Transformers' networks that translation stands on: BART, Vision Transformers."""

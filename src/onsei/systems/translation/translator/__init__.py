@@ -1,0 +1,1 @@
+"""Phase C: sentences of units."""

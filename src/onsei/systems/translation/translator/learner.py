@@ -1,0 +1,158 @@
+"""The Learners of translation: from speech, and from pictures with captions where no speech has a translation.
+
+B batch, U units, T states, L tokens, E size of the common space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+from torch.optim import AdamW
+
+from onsei.systems.translation.config.train import Train
+from onsei.systems.translation.ground.core import Core
+from onsei.systems.translation.ground.learner import decayed
+from onsei.systems.translation.translator.data import Batch
+from onsei.systems.translation.translator.model import Pivoted, Translator, translation_loss
+from onsei.training.learner import Clock, Update
+
+
+class Translating:
+    """Trains a translator of speech.
+
+    Args:
+        model: the network.
+        options: loss, optimizer, what is frozen for how long.
+        grounded: whether the unit encoder comes from a semantic core.
+    """
+
+    def __init__(self, model: Translator, options: Train, *, grounded: bool) -> None:
+        self.modules = {"translator": model}
+        self.options = options
+        self.optimizers = {"translator": AdamW(_groups(model, options, grounded=grounded))}
+        self.seen = 0
+        """Tokens that this process has learned from since it started."""
+
+    def step(self, batch: Batch, clock: Clock, update: Update) -> Mapping[str, Tensor]:
+        """One update from the mean loss of the batch's tokens."""
+        self.seen += batch.size
+        model = self.modules["translator"]
+        assert isinstance(model, Translator)
+        self._thaw(model, clock.step)
+        logits = model(batch.source, batch.lengths, batch.labels)
+        loss = translation_loss(logits, batch.labels, self.options.optimization.label_smoothing)
+        update("translator", loss)
+        return {"loss": loss.detach(), "accuracy": 100 * right(logits, batch.labels)}
+
+    def check(self, batch: Batch, clock: Clock) -> Mapping[str, Tensor]:
+        """Loss a token, without smoothing, and how many tokens are right when those before them are given."""
+        logits = self.modules["translator"](batch.source, batch.lengths, batch.labels)
+        return checked(logits, batch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing more."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Nothing to take back."""
+
+    def _thaw(self, model: Translator, step: int) -> None:
+        """Train what the step trains."""
+        tuning = self.options.optimization
+        if tuning.freeze_encoder_steps:
+            model.encoder.requires_grad_(step >= tuning.freeze_encoder_steps)
+        if tuning.freeze_decoder_steps and self.options.decoder.pretrained:
+            for name, weight in model.decoder.named_parameters():
+                weight.requires_grad_("encoder_attn" in name or step >= tuning.freeze_decoder_steps)
+
+
+class Pivoting:
+    """Trains a decoder on pictures and their captions; a clip's vector takes the picture's place later.
+
+    Args:
+        model: the network.
+        core: the semantic core, which is not trained.
+        options: loss and optimizer.
+    """
+
+    def __init__(self, model: Pivoted, core: Core, options: Train) -> None:
+        self.modules = {"pivot": model}
+        self.core, self.options = core, options
+        rate = options.optimization.learning_rate
+        self.optimizers = {
+            "pivot": AdamW(decayed(((p, rate) for p in model.parameters()), options.optimization.weight_decay))
+        }
+        self.seen = 0
+
+    def step(self, batch: Batch, clock: Clock, update: Update) -> Mapping[str, Tensor]:
+        """One update; each vector is moved a little by chance."""
+        self.seen += batch.size
+        vectors = self._vectors(batch)
+        noise = torch.randn(vectors.shape, generator=torch.Generator().manual_seed(clock.seed)).to(vectors)
+        vectors = vectors + self.options.pivot.noise * noise
+        logits = self.modules["pivot"](vectors, batch.labels)
+        loss = translation_loss(logits, batch.labels, self.options.optimization.label_smoothing)
+        update("pivot", loss)
+        return {"loss": loss.detach(), "accuracy": 100 * right(logits, batch.labels)}
+
+    def check(self, batch: Batch, clock: Clock) -> Mapping[str, Tensor]:
+        """As of ``Translating``, of pictures."""
+        return checked(self.modules["pivot"](self._vectors(batch), batch.labels), batch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing more."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Nothing to take back."""
+
+    @torch.no_grad()
+    def _vectors(self, batch: Batch) -> Tensor:
+        network, device = self.core.network, batch.source.device
+        network.to(device).eval()
+        vectors = network.image(self.core.seeing.transform.normalized(batch.source))
+        return centered(vectors.float(), network.image_mean)
+
+
+def centered(vectors: Tensor, mean: Tensor) -> Tensor:
+    """Vectors about their own kind's mean, brought to length √E.
+
+    Speech and pictures lie in two clouds beside each other (Liang et al. 2022, the modality gap).
+    """
+    around: Tensor = normalize(vectors - mean.to(vectors), dim=-1) * vectors.shape[-1] ** 0.5
+    return around
+
+
+def right(logits: Tensor, labels: Tensor) -> Tensor:
+    """Share of tokens that are the likeliest, 0..1."""
+    real = labels >= 0
+    return ((logits.argmax(-1) == labels) & real).sum().float().detach() / real.sum().clamp(min=1)
+
+
+def checked(logits: Tensor, batch: Batch) -> dict[str, Tensor]:
+    """(total, count) of loss and accuracy over tokens."""
+    count = torch.tensor(float(batch.size))
+    loss = translation_loss(logits, batch.labels, 0.0).cpu()
+    return {
+        "loss": torch.stack([loss * count, count]),
+        "accuracy": torch.stack([100 * right(logits, batch.labels).cpu() * count, count]),
+    }
+
+
+def _groups(model: Translator, options: Train, *, grounded: bool) -> list[dict[str, Any]]:
+    tuning = options.optimization
+
+    def rates() -> Iterator[tuple[nn.Parameter, float]]:
+        for name, weight in model.named_parameters():
+            if name.startswith("encoder.") and grounded:
+                yield weight, tuning.grounded_rate
+            elif name.startswith("decoder.") and options.decoder.pretrained:
+                yield weight, tuning.pretrained_rate
+            else:
+                yield weight, tuning.learning_rate
+
+    return decayed(rates(), tuning.weight_decay)

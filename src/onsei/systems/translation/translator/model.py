@@ -1,0 +1,77 @@
+"""The translator: states of a unit encoder, as a sequence, are what a BART decoder attends to.
+
+B batch, U units, T states, H width of a state, E size of the common space, L tokens, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from onsei.nn.masks import length_mask
+from onsei.systems.translation.ground.encoder import UnitEncoder
+
+
+class Translator(nn.Module):
+    """Writes what units say.
+
+    Args:
+        encoder: reads units.
+        decoder: BartForConditionalGeneration; its own encoder is not used.
+        width: of the decoder's states.
+    """
+
+    def __init__(self, encoder: UnitEncoder, decoder: nn.Module, width: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.bridge = nn.Sequential(nn.Linear(encoder.width, width), nn.LayerNorm(width))
+        self.decoder = decoder
+
+    def read(self, units: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """What the decoder attends to: states (B, T, width of the decoder), and where they are, (B, T)."""
+        states, counts = self.encoder(units, lengths)
+        return self.bridge(states), length_mask(counts, states.shape[1], states.device)
+
+    def forward(self, units: Tensor, lengths: Tensor, labels: Tensor) -> Tensor:
+        """Scores of each token of the translations, (B, L, V); see ``UnitEncoder.forward``. Labels: (B, L)."""
+        return scores(self.decoder, *self.read(units, lengths), labels)
+
+
+class Pivoted(nn.Module):
+    """Writes what a vector of the common space means: trained on pictures, fed speech.
+
+    Args:
+        size: of the space, E.
+        states: number of states that a vector becomes.
+        decoder: as of ``Translator``.
+        width: of the decoder's states.
+    """
+
+    def __init__(self, size: int, states: int, decoder: nn.Module, width: int) -> None:
+        super().__init__()
+        self.states = states
+        self.bridge = nn.Linear(size, states * width)
+        self.norm = nn.LayerNorm(width)
+        self.decoder = decoder
+
+    def read(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """What the decoder attends to, of vectors (B, E)."""
+        states = self.norm(self.bridge(vectors).unflatten(-1, (self.states, -1)))
+        return states, torch.ones(states.shape[:2], dtype=torch.bool, device=states.device)
+
+    def forward(self, vectors: Tensor, labels: Tensor) -> Tensor:
+        """Scores of each token of the translations, (B, L, V), of vectors (B, E) and labels (B, L)."""
+        return scores(self.decoder, *self.read(vectors), labels)
+
+
+def scores(decoder: nn.Module, states: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
+    """Scores (B, L, V) that a decoder gives each label, having seen those before it."""
+    found: Tensor = decoder(encoder_outputs=(states,), attention_mask=mask.long(), labels=labels).logits
+    return found
+
+
+def translation_loss(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    """Cross-entropy a token, smoothed (Szegedy et al. 2016, section 7), without what is padding (-100)."""
+    return nn.functional.cross_entropy(
+        logits.float().flatten(0, 1), labels.flatten(), ignore_index=-100, label_smoothing=smoothing
+    )
