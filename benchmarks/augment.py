@@ -4,10 +4,11 @@
 
 Loading is an epoch through recognition's loader: decode, change, log spectrogram, pad, hand over, with nobody else
 waiting. Each set of options has a loader of its own; in every round each loads an epoch, in turn, so that other
-programs meet all alike. Files are in the system's page cache; the first epochs, which also fill the caches of noise
-and rooms, are told apart. The cost of a set is the share of utterances a second that it loses beside the loader without
-augmentation, in the same round; the bar is on the median of the full set. The cost in the workers' processor seconds
-stands beside it: it is less disturbed by other programs.
+programs meet all alike. Files are in the system's page cache. The first epoch is told apart; those after it fill the
+workers' caches of noise and rooms, as the first ten of a training do, and are not counted. The cost of a set is the
+share of utterances a second that it loses beside the loader without augmentation, in the same round; the bar is on
+the median of the full set. The cost in the workers' processor seconds stands beside it: it is less disturbed by other
+programs.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from onsei.systems.recognition.data import Preparation, source
 from onsei.text.alphabet import ENGLISH, Alphabet
 
 BAR = 0.15
+WARM = 12
+"""The first epoch that is counted: by then each worker has read nearly all 320 noises of the folder."""
 SHARED = record.ROOT.parent / "shared" / "data"
 
 
@@ -77,12 +80,13 @@ def measure(manifest: Manifest, chosen: dict[str, Augment], workers: int, rounds
     }
     first = {name: epoch(loader, 1)[0] for name, loader in loaders.items()}
     for name in loaders:
-        epoch(loaders[name], 2)
+        for number in range(2, WARM):
+            epoch(loaders[name], number)
     found: dict[str, list[tuple[float, float, int]]] = {name: [] for name in loaders}
     for turn in range(rounds):
         names = list(loaders)
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            found[name].append(epoch(loaders[name], 3 + turn))
+            found[name].append(epoch(loaders[name], WARM + turn))
     for loader in loaders.values():
         loader.close()
     plain = found["none"]

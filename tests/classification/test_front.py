@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import librosa
 import numpy as np
 import pytest
@@ -83,3 +85,15 @@ def test_samples_are_standardized_as_transformers_does():
 def test_options_that_contradict_each_other_are_refused(changes, named):
     with pytest.raises(ConfigError, match=named):
         FrontEnd(Features(**changes))
+
+
+def test_silence_at_both_ends_is_cut_off_but_for_a_margin():
+    random = np.random.default_rng(2)
+    word = random.standard_normal(4000).astype(np.float32)
+    quiet = 1e-3 * random.standard_normal(20_000).astype(np.float32)
+    sound = np.concatenate([quiet[:9000], word, quiet[9000:]])
+    options = Features(sample_rate=8000, n_mels=20, window_size=0.032, window_stride=0.016, silence=30)
+    cut, whole = FrontEnd(options)(sound), FrontEnd(replace(options, silence=0))(sound)
+    assert whole.shape[1] == FrontEnd(options).frames(len(sound))
+    assert 4000 / 128 <= cut.shape[1] <= 4000 / 128 + 2 * (0.03 + 0.032) / 0.016 + 1
+    assert FrontEnd(options)(np.zeros(8000, np.float32)).shape[1] == FrontEnd(options).frames(8000)  # silence stays

@@ -38,10 +38,30 @@ def test_changes_are_the_same_for_a_row_in_an_epoch_and_others_in_another(corpus
     assert not torch.equal(one, plain)
 
 
-def test_what_is_kept_in_memory_or_on_disk_changes_nothing(corpus, tmp_path):
-    kept = Preparation(CLASSES, FEATURES, ALL, None, memory_for(Data(memory=1)))
-    cached = Preparation(CLASSES, FEATURES, ALL, cache_for(FEATURES, Data(feature_cache=tmp_path)))
-    bare = Preparation(CLASSES, FEATURES, ALL)
+SOUNDS = replace(ALL, speed=0.2, trim=0.3, noise_prob=0.7)
+
+
+def test_changed_sounds_are_other_sounds_in_every_epoch_and_cannot_be_kept(corpus, tmp_path):
+    row = rows(corpus)[0]
+    for options in (Augment(speed=0.2), Augment(trim=0.5), Augment(noise_prob=1, noise_snr_max=5)):
+        prepare = Preparation(CLASSES, replace(FEATURES, seconds=2), options)
+        one, same, other = (prepare(row, Draw(1, epoch, row.id)).pieces[0] for epoch in (0, 0, 1))
+        assert torch.equal(one, same)
+        assert one.shape != other.shape or not torch.equal(one, other)
+        with pytest.raises(ConfigError, match="feature_cache"):
+            cache_for(FEATURES, Data(feature_cache=tmp_path), options)
+    with pytest.raises(ConfigError, match="noise_snr_min is 20"):
+        Preparation(CLASSES, FEATURES, Augment(noise_snr_min=20, noise_snr_max=10))
+    with pytest.raises(ConfigError, match=r"augment\.speed, augment\.noise_prob"):
+        Preparation(CLASSES, replace(FEATURES, kind="wave"), Augment(speed=0.1, noise_prob=0.1))
+
+
+@pytest.mark.parametrize("augment", [ALL, SOUNDS])
+def test_what_is_kept_in_memory_or_on_disk_changes_nothing(corpus, tmp_path, augment):
+    kept = Preparation(CLASSES, FEATURES, augment, None, memory_for(Data(memory=1)))
+    cache = cache_for(FEATURES, Data(feature_cache=tmp_path), ALL) if augment is ALL else None
+    cached = Preparation(CLASSES, FEATURES, augment, cache)
+    bare = Preparation(CLASSES, FEATURES, augment)
     for epoch in range(2):
         for row in rows(corpus, 3):
             expected = bare(row, Draw(1, epoch, row.id)).pieces[0]

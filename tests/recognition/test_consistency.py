@@ -9,8 +9,8 @@ import torch
 from onsei.data.loader import Draw
 from onsei.data.manifest import Manifest
 from onsei.systems.recognition.config import Augment, Features
-from onsei.systems.recognition.consistency import divergence, doubled
-from onsei.systems.recognition.data import Changes, Preparation
+from onsei.systems.recognition.consistency import disagreement, divergence, doubled
+from onsei.systems.recognition.data import Changes, Preparation, collate
 from onsei.text.alphabet import Alphabet
 from tests.recognition.corpus import command, rows, steps, train, write
 from tests.recognition.test_learner import batch_of
@@ -83,6 +83,57 @@ def test_a_run_with_consistency_and_convolutions_trains_is_measured_and_hears(ca
     heard = ("--test-manifest", path, "--num-workers", "0", "--device", "cpu")
     assert command(capsys, "evaluate", tmp_path / "run", *heard).status == 0
     assert command(capsys, "transcribe", tmp_path / "run", rows(corpus)[0].audio, "--device", "cpu").status == 0
+
+
+def test_twins_are_the_same_utterances_changed_in_two_ways_and_follow_the_batch(corpus):
+    chosen = rows(corpus, 3)
+    alphabet = Alphabet(tuple("_AEIO "), "keep")
+    augment = Augment(tempo=0.4, speed=0.2, noise_prob=1)
+    prepare = Preparation(alphabet, Features(sample_rate=8000), augment, twins=True)
+    draws = [Draw(seed=1, epoch=0, id=row.id) for row in chosen]
+    items = [prepare(row, draw) for row, draw in zip(chosen, draws, strict=True)]
+    batch = collate(items, [])
+    assert batch.size == 6
+    assert batch.ids[:3] == batch.ids[3:]
+    assert batch.texts[:3] == batch.texts[3:]
+    assert torch.equal(batch.labels, torch.cat([batch.labels[: len(batch.labels) // 2]] * 2))
+    assert any(item.twin.shape != item.features.shape for item in items)
+    alone = Preparation(alphabet, Features(sample_rate=8000), augment)
+    for row, draw, item in zip(chosen, draws, items, strict=True):
+        assert torch.equal(item.features, alone(row, draw).features)  # a twin changes nothing of the first
+        assert torch.equal(item.twin, prepare(row, draw).twin)
+
+
+def test_the_disagreement_is_of_what_is_said_wherever_it_stands():
+    logits = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(3))
+    lengths = torch.tensor([6, 4, 6, 4])
+    order = torch.tensor([3, 0, 2, 1, 4, 5])
+    moved = logits.clone()
+    moved[1] = moved[1][order]  # the four frames that sound change places
+    assert float(disagreement(torch.cat([logits, moved]), lengths)) == pytest.approx(0, abs=1e-6)
+    moved[:, :, 0] += 5  # the blank says nothing
+    moved[1, 4:] += 9  # nor does what lies behind the end
+    assert float(disagreement(torch.cat([logits, moved]), lengths)) == pytest.approx(0, abs=1e-6)
+    moved[0, 2, 3] += 4
+    pooled = [x[0, :, 1:].double().logsumexp(0).softmax(0) for x in (logits, moved)]
+    p, q = pooled
+    wanted = 0.5 * ((p * (p / q).log()).sum() + (q * (q / p).log()).sum())
+    assert float(disagreement(torch.cat([logits, moved]), lengths)) == pytest.approx(float(wanted), rel=1e-4)
+
+
+def test_a_run_with_agreement_trains_and_is_measured(capsys, corpus, recipe, tmp_path):
+    path = write(tmp_path, rows(corpus, 4))
+    words = ("--val-manifest", path, "--agreement", "0.5", "--tempo", "0.2", "--epochs", "2")
+    answer = train(capsys, recipe, path, tmp_path / "run", *words)
+    assert answer.status == 0, answer.err
+    assert any("train/disagree" in line for line in steps(tmp_path / "run"))
+
+
+def test_copies_are_compared_in_one_way(capsys, corpus, recipe, tmp_path):
+    path = write(tmp_path, rows(corpus, 4))
+    answer = train(capsys, recipe, path, tmp_path / "run", "--agreement", "0.5", "--consistency", "0.2")
+    assert answer.status == 2
+    assert "consistency, agreement" in answer.err
 
 
 def stored(tmp_path, corpus, augment=None, bands=26):

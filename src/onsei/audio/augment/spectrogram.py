@@ -56,7 +56,7 @@ def warp_time(spectrogram: Tensor, generator: Generator, *, width: int = 5) -> T
     if width == 0 or frames < 2 * width + 2:
         return spectrogram
     places = _warped(frames, width, generator)
-    return _between(spectrogram, torch.from_numpy(places.astype(np.float32)).to(spectrogram.device))
+    return _between(spectrogram, places)
 
 
 def stretch_and_warp_time(
@@ -67,9 +67,9 @@ def stretch_and_warp_time(
     frames = spectrogram.shape[-1]
     count = max(1, round(frames / generator.uniform(*factors)))
     if width == 0 or count < 2 * width + 2:
-        return _between(spectrogram, torch.linspace(0, frames - 1, count, device=spectrogram.device))
+        return _between(spectrogram, np.linspace(0, frames - 1, count))
     places = _warped(count, width, generator) * ((frames - 1) / (count - 1))
-    return _between(spectrogram, torch.from_numpy(places.astype(np.float32)).to(spectrogram.device))
+    return _between(spectrogram, places)
 
 
 def _warped(frames: int, width: int, generator: Generator) -> NDArray[np.float64]:
@@ -87,7 +87,7 @@ def warp_frequencies(spectrogram: Tensor, generator: Generator, *, factors: Rang
     """
     factors_of("factors", factors, "the voice")
     bins = spectrogram.shape[-2]
-    places = torch.arange(bins, device=spectrogram.device) * generator.uniform(*factors)
+    places = np.arange(bins, dtype=np.float64) * generator.uniform(*factors)
     return _between(spectrogram.transpose(-1, -2), places).transpose(-1, -2)
 
 
@@ -96,7 +96,7 @@ def stretch_time(spectrogram: Tensor, generator: Generator, *, factors: Range = 
     factors_of("factors", factors, "the tempo")
     frames = spectrogram.shape[-1]
     count = max(1, round(frames / generator.uniform(*factors)))
-    return _between(spectrogram, torch.linspace(0, frames - 1, count, device=spectrogram.device))
+    return _between(spectrogram, np.linspace(0, frames - 1, count))
 
 
 def tilt(spectrogram: Tensor, generator: Generator, *, spread: float = 0.3, knots: int = 4) -> Tensor:
@@ -111,17 +111,17 @@ def tilt(spectrogram: Tensor, generator: Generator, *, spread: float = 0.3, knot
     return spectrogram + torch.from_numpy(curve).to(spectrogram)[:, None]
 
 
-def _between(values: Tensor, places: Tensor) -> Tensor:
+def _between(values: Tensor, places: NDArray[np.float64]) -> Tensor:
     """``values`` (..., n) at ``places`` along the last axis, linearly between neighbors; beyond the end, the last."""
     last = values.shape[-1] - 1
-    places = places.clamp(max=last)
-    below = places.long().clamp(max=max(last - 1, 0))
-    above = (below + 1).clamp(max=last)
-    share = (places - below).to(values.dtype)
+    places = np.minimum(places, last)
+    first = np.minimum(places.astype(np.int64), max(last - 1, 0))
+    below, share = torch.from_numpy(first).to(values.device), torch.from_numpy(places - first).to(values)
+    above = (below + 1).clamp_(max=last)
     if values.dim() == 2 and values.stride(0) == 1:  # frames lie together, as they come from a transform
         rows = values.T
-        return torch.lerp(rows.index_select(0, below), rows.index_select(0, above), share[:, None]).T
-    return torch.lerp(values.index_select(-1, below), values.index_select(-1, above), share)
+        return rows.index_select(0, below).lerp_(rows.index_select(0, above), share[:, None]).T
+    return values.index_select(-1, below).lerp_(values.index_select(-1, above), share)
 
 
 def _masked(spectrogram: Tensor, generator: Generator, axis: int, width: int, count: int, fill: float) -> Tensor:

@@ -84,9 +84,13 @@ class LogSpectrogram(nn.Module):
 
     def forward(self, samples: Tensor) -> Tensor:
         """``samples`` (..., T) → (..., bins, frames). Errors as for ``STFT``."""
-        logs = self.spectrogram.rows(samples).log1p()
+        logs = self.logs(samples).transpose(-1, -2)
         centered = logs - logs.mean((-2, -1), keepdim=True)
         # std by hand: three times faster on a CPU than torch.std over two dimensions.
         freedom = max(1, centered.shape[-1] * centered.shape[-2] - 1)
         deviation = (centered.square().sum((-2, -1), keepdim=True) / freedom).sqrt()
         return (centered / deviation.clamp(min=self.eps)).transpose(-1, -2)
+
+    def logs(self, samples: Tensor) -> Tensor:
+        """log(1 + magnitude), not yet normalized: ``samples`` (..., T) → (..., bins, frames)."""
+        return self.spectrogram.rows(samples).log1p().transpose(-1, -2)

@@ -162,7 +162,7 @@ def train(options: Train) -> Summary | None:
     model = plan.build(len(labels))
     learner = Classifying(model, labels, options, class_weights(options, labels, counts))
     classes, seed = {name: number for number, name in enumerate(labels)}, options.training.seed
-    cache = cache_for(options.features, options.data)
+    cache = cache_for(options.features, options.data, options.augment)
     training = Preparation(classes, options.features, options.augment, cache, memory_for(options.data))
     checking = Preparation(classes, options.features)
 

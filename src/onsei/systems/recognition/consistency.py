@@ -1,6 +1,8 @@
-"""Two changed copies of a batch that should be heard alike: consistency-regularized CTC (Yao et al. 2024, CR-CTC).
+"""Two changed copies of a batch that should be heard alike, frame by frame or as whole utterances.
 
-The paper's copies differ in what is masked; these differ in voice and microphone too, where the options ask for that.
+Frame by frame is consistency-regularized CTC (Yao et al. 2024, CR-CTC). The paper's copies differ in what is masked;
+these differ in voice and microphone too, where the options ask for that. Whole utterances may differ in everything,
+also in time.
 
 B batch, D feature rows, T frames, F output frames, V labels.
 """
@@ -60,8 +62,31 @@ def divergence(scores: Tensor, lengths: Tensor) -> Tensor:
     Returns:
         The sum over B utterances, a scalar.
     """
+    sound = length_mask(lengths[: len(scores) // 2], scores.size(1), scores.device)
+    return _apart(scores)[sound].sum()
+
+
+def disagreement(logits: Tensor, lengths: Tensor) -> Tensor:
+    """How far apart the copies are in what they are heard to say, wherever it stands.
+
+    As ``divergence``, but of whole utterances: a label's score is the logsumexp of its logits over the frames; the
+    blank, 0, has none.
+
+    Args:
+        logits: shape (2B, F, V).
+        lengths: output frames of each utterance, shape (2B,).
+
+    Returns:
+        The sum over B utterances, a scalar.
+    """
+    sound = length_mask(lengths, logits.size(1), logits.device)
+    pooled = logits.float()[..., 1:].masked_fill(~sound[..., None], -torch.inf).logsumexp(1)  # (2B, V - 1)
+    return _apart(pooled.log_softmax(-1)).sum()
+
+
+def _apart(scores: Tensor) -> Tensor:
+    """Mean of both divergences between the halves of log-probabilities (2B, ..., V): shape (B, ...)."""
     first, second = scores.chunk(2)
-    sound = length_mask(lengths[: len(first)], first.size(1), first.device)
     onto_first = (first.detach().exp() * (first.detach() - second)).sum(-1)
     onto_second = (second.detach().exp() * (second.detach() - first)).sum(-1)
-    return 0.5 * (onto_first + onto_second)[sound].sum()
+    return 0.5 * (onto_first + onto_second)

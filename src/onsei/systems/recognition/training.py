@@ -19,7 +19,7 @@ from onsei.config import to_dict
 from onsei.data.features import load_features
 from onsei.data.manifest import Manifest
 from onsei.decoding.ctc import greedy
-from onsei.errors import DataError, RunError
+from onsei.errors import ConfigError, DataError, RunError
 from onsei.hub import store
 from onsei.hub.about import About, base
 from onsei.metrics.normalize import Normalizer, normalizer
@@ -27,7 +27,7 @@ from onsei.metrics.wer import char_errors, word_errors
 from onsei.systems.recognition import network
 from onsei.systems.recognition.config import Encoder, Features, Train
 from onsei.systems.recognition.config import Optimizer as OptimizerOptions
-from onsei.systems.recognition.consistency import Voices, divergence, doubled
+from onsei.systems.recognition.consistency import Voices, disagreement, divergence, doubled
 from onsei.systems.recognition.data import (
     Batch,
     Preparation,
@@ -61,6 +61,7 @@ class CTCLearner:
         encoder: how a pretrained encoder is trained.
         consistency: weight of the divergence between two changed copies of a batch (``consistency.py``); 0: one copy.
         voices: what changes these copies; batches then come unchanged but in time.
+        agreement: weight of the disagreement between the halves of a batch, which hold the same utterances; 0: none.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class CTCLearner:
         encoder: Encoder | None = None,
         consistency: float = 0.0,
         voices: Voices = lambda features, random: features,
+        agreement: float = 0.0,
     ) -> None:
         self.modules = {"model": model}
         self.encoder = encoder or Encoder()
@@ -80,6 +82,7 @@ class CTCLearner:
         self.scoring = scoring or normalizer("auto", alphabet.labels[1:])
         self.consistency = consistency
         self.voices = voices
+        self.agreement = agreement
         self.heard = 0
         """Utterances that this process has learned from since it started."""
 
@@ -111,6 +114,9 @@ class CTCLearner:
         if self.consistency:
             apart = divergence(log_softmax(logits.float(), -1), lengths) / (batch.size // 2)
             loss, logged["apart"] = loss + self.consistency * apart, apart.detach()
+        if self.agreement:
+            apart = disagreement(logits, lengths) / max(1, batch.size // 2)
+            loss, logged["disagree"] = loss + self.agreement * apart, apart.detach()
         update("model", loss)
         return logged
 
@@ -170,6 +176,11 @@ def train(options: Train) -> Summary:
     Raises:
         OnseiError: a fault in options, manifests or run folder; found before training starts.
     """
+    if options.consistency and options.agreement:
+        given = ["consistency", "agreement"]
+        raise ConfigError(
+            f"{', '.join(given)}: copies are compared by frames or as a whole, not both", "give one", given
+        )
     if not options.training.continue_from:
         choose_start("", options.output_dir)  # an occupied folder is refused before the long work
     plan = planned(options)
@@ -191,10 +202,19 @@ def train(options: Train) -> Summary:
     scoring = normalizer(options.normalizer, alphabet.labels[1:])
     seed, twice = options.training.seed, options.consistency > 0
     caches = [cache_for(features, options.data, changes) for changes in (options.augment, None)]
-    training = Preparation(alphabet, features, options.augment, caches[0], plan.frames, voiced=not twice)
+    twins = options.agreement > 0
+    training = Preparation(alphabet, features, options.augment, caches[0], plan.frames, voiced=not twice, twins=twins)
     assert training.changes is not None
-    voices = training.changes.voiced
-    learner = CTCLearner(model, alphabet, options.optimization, scoring, options.encoder, options.consistency, voices)
+    learner = CTCLearner(
+        model,
+        alphabet,
+        options.optimization,
+        scoring,
+        options.encoder,
+        consistency=options.consistency,
+        voices=training.changes.voiced,
+        agreement=options.agreement,
+    )
     checking = Preparation(alphabet, features, None, caches[1], plan.frames)
 
     def finish(folder: Path, history: Mapping[str, Any]) -> None:

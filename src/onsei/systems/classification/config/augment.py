@@ -15,6 +15,16 @@ class Augment:
     """Mixup: sounds are blended in pairs, by shares from a beta distribution with this parameter; 0.2 is usual."""
     gain: NonNegative = 0.0
     """Wave: volume changes by -gain to +gain, in dB."""
+    speed: Fraction = 0.0
+    """Mel: sounds are played at a factor of their speed, drawn from 1 - speed to 1 + speed; pitch changes with it."""
+    trim: Fraction = 0.0
+    """Mel: up to half this share of a sound is cut off at each end."""
+    noise_prob: Fraction = 0.0
+    """Mel: share of the sounds that get white, pink or brown noise."""
+    noise_snr_min: float = 0.0
+    """Lowest signal-to-noise ratio, in dB."""
+    noise_snr_max: float = 30.0
+    """Highest signal-to-noise ratio, in dB."""
     tempo: Fraction = 0.0
     """Mel: tempo at the same pitch changes by a factor drawn from 1 - tempo to 1 + tempo."""
     warp: Fraction = 0.0

@@ -32,6 +32,8 @@ class Features:
     """Highest frequency of the mel bands, in Hz; half the sampling rate by default."""
     floor: Positive = 1e-5
     """Mel: power added to every band: fainter noise does not show."""
+    silence: NonNegative = 0.0
+    """Mel: frames at both ends that lie this many dB below the loudest are cut off, but for 30 ms; 0: none."""
     level: bool = True
     """Mel: bring each piece to one loudness first, so that the recording level does not matter."""
     standardize: bool = True

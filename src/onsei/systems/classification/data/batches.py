@@ -23,7 +23,7 @@ from onsei.data.loader import Draw, Fault, Loader
 from onsei.data.manifest import Manifest
 from onsei.data.row import Row
 from onsei.data.sampler import BucketSampler
-from onsei.errors import DataError
+from onsei.errors import ConfigError, DataError
 from onsei.systems.classification.config import Augment, Data, Features
 from onsei.systems.classification.data.augmentation import Changes
 from onsei.systems.classification.data.front import FrontEnd, pieces
@@ -121,7 +121,7 @@ class Preparation:
             sound = self._sound(row)
             spans = pieces(len(sound), self.features)
             return Item(row.id, tuple(self.front(sound[a : a + n]) for a, n in spans), label)
-        raw = self._cut(self._raw(row), draw)
+        raw = self._cut(self._drawn(row, draw, self.changes), draw)
         return Item(row.id, (self.changes(self.front.finished(torch.from_numpy(raw)), draw),), label)
 
     def _cut(self, raw: NDArray[np.float32], draw: Draw) -> NDArray[np.float32]:
@@ -129,6 +129,16 @@ class Preparation:
         spare = raw.shape[1] - self.front.piece
         start = int(draw.generator("crop").integers(spare + 1)) if spare > 0 else 0
         return np.array(raw[:, start : start + self.front.piece])
+
+    def _drawn(self, row: Row, draw: Draw, changes: Changes) -> NDArray[np.float32]:
+        """Features, (D, T), of the sound of ``row``, changed where that is asked for."""
+        if not changes.of_sound:
+            return self._raw(row)
+        sound = self.memory.kept.get(row.id)
+        if sound is None:
+            sound = self._sound(row)
+            self.memory.keep(row.id, sound)
+        return self.front.raw(changes.sound(sound, draw))
 
     def _raw(self, row: Row) -> NDArray[np.float32]:
         kept = self.memory.kept.get(row.id)
@@ -188,6 +198,19 @@ def memory_for(options: Data) -> Memory:
     return Memory(options.memory * 2**20)
 
 
-def cache_for(features: Features, options: Data) -> FeatureCache | None:
-    """The feature cache on disk that the options ask for."""
-    return None if options.feature_cache is None else FeatureCache(options.feature_cache, to_dict(features))
+def cache_for(features: Features, options: Data, augment: Augment) -> FeatureCache | None:
+    """The feature cache on disk that the options ask for.
+
+    Raises:
+        ConfigError: the sounds change in every epoch, so that there is nothing to keep.
+    """
+    if options.feature_cache is None:
+        return None
+    if Changes(augment, features).of_sound:
+        raise ConfigError(
+            "data.feature_cache keeps features from epoch to epoch, but augment.speed, trim and noise_prob change the "
+            "sounds in each",
+            "leave out --feature-cache, or these",
+            fields=["data.feature_cache"],
+        )
+    return FeatureCache(options.feature_cache, to_dict(features))

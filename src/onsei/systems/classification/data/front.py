@@ -21,6 +21,9 @@ Sound = NDArray[np.float32]
 _SLACK = 1.02
 """A sound longer than a piece by less than this is heard whole: its last milliseconds deserve no second vote."""
 
+_MARGIN = 0.03
+"""Seconds of silence that are left at both ends where it is cut."""
+
 
 class FrontEnd:
     """From samples to what the network hears: (D, T).
@@ -66,8 +69,18 @@ class FrontEnd:
         short = self._size - len(samples)
         sound = torch.from_numpy(samples if short <= 0 else np.pad(samples, (0, short)))
         with torch.no_grad():
-            power: Sound = self._mel(sound).contiguous().numpy()
-        return power
+            power = self._mel(sound)
+            if self.options.silence:
+                power = power[:, self._sounding(power)]
+            made: Sound = power.contiguous().numpy()
+        return made
+
+    def _sounding(self, power: Tensor) -> slice:
+        """The frames of power, (D, T), between silent ends."""
+        level = power.mean(0)
+        loud = torch.nonzero(level >= level.max() * 10 ** (-self.options.silence / 10))
+        margin = round(_MARGIN / self.options.window_stride)
+        return slice(max(0, int(loud[0]) - margin), int(loud[-1]) + margin + 1)
 
     def finished(self, raw: Tensor) -> Tensor:
         """What the network hears of ``raw``, (D, T), or of a piece of it: mean 0 and deviation 1 over all of it."""

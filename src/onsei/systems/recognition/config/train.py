@@ -97,6 +97,9 @@ class Train:
     consistency: NonNegative = 0.0
     """Weight of the difference between two copies of a batch, each with other warp, slope, tilt and masks (CR-CTC), at
     twice the work; 0: one copy."""
+    agreement: NonNegative = 0.0
+    """Weight of the difference in what two copies of an utterance are heard to say, wherever they say it; the copies
+    differ in every change that is asked for, at twice the work. 0: one copy."""
     data: Data = Data()
     """Batches."""
     optimization: Optimizer = Optimizer()

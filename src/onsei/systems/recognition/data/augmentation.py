@@ -157,6 +157,11 @@ class Changes:
         return self.masked(features, random)
 
     @property
+    def normalizes_late(self) -> bool:
+        """Whether ``features`` normalizes, and nothing before that counts on features that are normalized already."""
+        return bool(self._tempo or self.options.warp) and not (self.stored or self.options.slope or self.options.tilt)
+
+    @property
     def _tempo(self) -> float:
         return self.tempo if self.options.tempo_method == "spectrogram" else 0.0
 

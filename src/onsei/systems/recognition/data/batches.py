@@ -47,6 +47,8 @@ class Item:
     """The transcript in the alphabet's case, unknown characters left out."""
     seconds: float
     speaker: str = ""
+    twin: Tensor | None = None
+    """Features of the same utterance, changed another way: shape (D, T')."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ class Preparation:
     """Output frames of the network, which decide whether the labels fit."""
     voiced: bool = True
     """Change voices too; False where the Learner does it, with several copies of a batch."""
+    twins: bool = False
+    """Make each utterance twice, changed in two ways."""
     changes: Changes | None = field(init=False, repr=False, compare=False)
     """What ``augment`` asks for; made here, so that a fault in it is found before training starts."""
 
@@ -115,14 +119,17 @@ class Preparation:
             raise DataError(f"{row.id}: the row has no text", "give it the key `text`, empty where nothing is said")
         text = self.alphabet.spoken(row.text)
         labels = self.alphabet.encode(text)
+        features = self._changed(row, draw, labels)
+        twin = self._changed(row, replace(draw, id=f"{draw.id}|twin"), labels) if self.twins else None
+        seconds = row.duration or features.shape[-1] * self.features.period
+        return Item(row.id, features, labels, text, seconds, row.speaker or "", twin)
+
+    def _changed(self, row: Row, draw: Draw, labels: list[int]) -> Tensor:
         features = torch.from_numpy(np.array(self._features(row, draw, labels)))  # a copy: the cache maps files
         if self.changes is not None:
             change = self.changes.features if self.voiced else self._timed
-            features = change(features, draw)
-        elif self.features.kind == "precomputed":
-            features = by_rows(features)
-        seconds = row.duration or features.shape[-1] * self.features.period
-        return Item(row.id, features, labels, text, seconds, row.speaker or "")
+            return change(features, draw)
+        return by_rows(features) if self.features.kind == "precomputed" else features
 
     def _timed(self, features: Tensor, draw: Draw) -> Tensor:
         assert self.changes is not None
@@ -137,7 +144,8 @@ class Preparation:
         # loss counts nothing in that epoch.
         sound, rate = self._sound(row), self.features.sample_rate
         self._check_fit(row, labels, self._front.frames(len(sound) / rate))
-        return self._front(self.changes.sound(sound, draw))
+        late = self.voiced and self.changes.normalizes_late
+        return self._front(self.changes.sound(sound, draw), norm=not late)
 
     def _check_fit(self, row: Row, labels: list[int], frames: int) -> None:
         needed, found = required_frames(labels), self.frames.count(frames)
@@ -170,7 +178,8 @@ class Preparation:
 
 
 def collate(items: Sequence[Item], faults: Sequence[Fault]) -> Batch:
-    """Pad items to a batch."""
+    """Pad items to a batch; their twins follow, in the same order."""
+    items = [*items, *(replace(item, features=item.twin) for item in items if item.twin is not None)]
     frames = [item.features.T for item in items]  # (T, D)
     features = pad_sequence(frames, batch_first=True).transpose(1, 2) if frames else torch.zeros(0, 1, 1)
     return Batch(

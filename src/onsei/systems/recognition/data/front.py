@@ -50,8 +50,15 @@ class FrontEnd:
             norm=None,
         )
 
-    def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Features of samples, shape (T',), at the options' sampling rate: shape (D, T)."""
+    def __call__(self, samples: NDArray[np.float32], *, norm: bool = True) -> NDArray[np.float32]:
+        """Features of samples, shape (T',), at the options' sampling rate: shape (D, T).
+
+        Without ``norm`` spectrograms are left as they are, for changes after which they are normalized anyway.
+        """
+        if not norm and isinstance(self.spectrogram, LogSpectrogram):
+            with torch.no_grad():
+                logs: NDArray[np.float32] = self.spectrogram.logs(torch.from_numpy(samples)).numpy()
+            return logs
         return self.heard(samples)[0]
 
     def heard(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
@@ -90,8 +97,9 @@ class FrontEnd:
 def normalized(x: Tensor) -> Tensor:
     """x, (D, T), with mean 0 and standard deviation 1 over the whole utterance."""
     centered = x - x.mean()
-    # std by hand: three times faster on a CPU than torch.std over two dimensions.
-    deviation = (centered.square().sum() / max(1, x.numel() - 1)).sqrt()
+    # A dot product over memory as it lies: many times faster on a CPU than torch.std over two dimensions.
+    flat = (centered.T if centered.stride(0) == 1 else centered).reshape(-1)
+    deviation = (torch.dot(flat, flat) / max(1, x.numel() - 1)).sqrt()
     return centered.div_(deviation + 1e-5)
 
 
