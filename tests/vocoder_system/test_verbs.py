@@ -40,6 +40,20 @@ def test_folders_are_spoken_by_upstreams_flags_and_a_broken_mel_stops_no_other(m
     assert "b.npy: cannot be read as a mel" in capsys.readouterr().err
 
 
+def test_a_refined_copy_misses_less_of_the_mel(model, wavs, tmp_path):
+    test = tmp_path / "test.jsonl"
+    test.write_text(json.dumps({"id": "a", "audio": str(wavs / "a.wav"), "duration": 1.0}) + "\n", encoding="utf-8")
+    words = ("--test-manifest", test, "--refine", 8, "--no-baseline", "--json", tmp_path / "found.json")
+    assert run("evaluate", model, *words) == 0
+    found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
+    assert found["refined_mel_l1"] < found["mel_l1"]
+    assert run("vocode", model, wavs / "a.wav", "--output-dir", tmp_path / "plain") == 0
+    assert run("vocode", model, wavs / "a.wav", "--output-dir", tmp_path / "near", "--refine", 8) == 0
+    plain, near = (io.load(tmp_path / name / "a.wav", RATE)[0] for name in ("plain", "near"))
+    assert len(plain) == len(near)
+    assert abs(plain - near).max() > 1e-3
+
+
 def test_griffin_lim_needs_a_definition_and_no_training(model, wavs, tmp_path, capsys):
     assert run("vocode", "griffin-lim", wavs / "a.wav", "--output-dir", tmp_path / "out") == 2
     assert "by which mel definition" in capsys.readouterr().err

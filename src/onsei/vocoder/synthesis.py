@@ -15,6 +15,7 @@ from onsei.nn.device import has_bfloat16
 from onsei.vocoder.generator import Generator, check_bands
 from onsei.vocoder.istft import Head
 from onsei.vocoder.mel import restored
+from onsei.vocoder.refinement import Refiner
 
 Voice: TypeAlias = Generator | Head
 """What turns a mel (B, M, F) into sound (B, F · hop)."""
@@ -31,10 +32,16 @@ class Synthesizer:
         device: where to compute.
         dtype: ``bfloat16`` is taken where the device is made for it; elsewhere 32 bits, which are faster there.
         chunk: frames at a time; 0 takes all at once.
+        refine: iterations of Griffin-Lim that draw the sound to its mel afterwards (``Refiner``); all of it at once.
     """
 
     def __init__(
-        self, network: Voice, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32, chunk: int = CHUNK
+        self,
+        network: Voice,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        chunk: int = CHUNK,
+        refine: int = 0,
     ) -> None:
         self.device = torch.device(device)
         self.dtype = torch.float32 if dtype == torch.bfloat16 and not has_bfloat16(self.device) else dtype
@@ -43,6 +50,7 @@ class Synthesizer:
         self.network = network.to(self.device, self.dtype)
         self.mel = network.mel
         self.chunk = chunk
+        self.refiner = Refiner(self.mel, refine) if refine else None
 
     def __call__(self, mel: Tensor) -> Tensor:
         """Log-mel (B, M, F) of the network's definition → sound (B, F · hop) as it is heard: de-emphasized, float32,
@@ -52,10 +60,14 @@ class Synthesizer:
             ConfigError: another number of bands, or no frame.
         """
         check_bands(mel, self.mel)
-        return restored(torch.cat(list(self._pieces(mel)), dim=-1), self.mel)
+        sound = torch.cat(list(self._pieces(mel)), dim=-1)
+        return restored(sound if self.refiner is None else self.refiner(mel.cpu(), sound), self.mel)
 
     def stream(self, mel: Tensor) -> Iterator[Tensor]:
         """The same in pieces (B, t), each as soon as it is known."""
+        if self.refiner is not None:
+            yield self(mel)
+            return
         check_bands(mel, self.mel)
         factor = self.mel.preemphasis
         last = torch.zeros(mel.shape[0], 1)

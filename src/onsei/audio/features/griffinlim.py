@@ -44,22 +44,28 @@ class GriffinLim(nn.Module):
         self.inverse = InverseSTFT(n_fft, hop_length, **framing)
 
     @torch.no_grad()
-    def forward(self, magnitude: Tensor, length: int | None = None, *, seed: int | None = 0) -> Tensor:
+    def forward(
+        self, magnitude: Tensor, length: int | None = None, *, seed: int | None = 0, phase: Tensor | None = None
+    ) -> Tensor:
         """``magnitude`` (..., bins, frames), not power → samples (..., T).
 
         Args:
             magnitude: not below 0.
             length: T wanted, as for ``InverseSTFT``.
             seed: of the phases to begin with, the same for each clip of a batch; None begins with phase 0.
+            phase: phases to begin with in place of drawn ones: complex, of modulus 1, shaped as ``magnitude``.
 
         Raises:
             AudioError: as for ``InverseSTFT``.
         """
-        phase = self._phase(magnitude, seed)
+        phase = self._phase(magnitude, seed) if phase is None else phase
         step = self.momentum / (1 + self.momentum)
         previous = torch.zeros_like(phase)
+        frames = magnitude.shape[-1]
+        # A single frame that is centered stands on one sample.
+        between = max(1, (frames - 1) * self.stft.hop_length) if self.stft.center else None
         for _ in range(self.iterations):
-            rebuilt = self.stft(self.inverse(phase * magnitude))
+            rebuilt = self.stft(self.inverse(phase * magnitude, between))[..., :frames]
             phase = rebuilt - step * previous
             phase = phase / (phase.abs() + torch.finfo(magnitude.dtype).tiny)
             previous = rebuilt

@@ -34,16 +34,17 @@ class Vocoder:
         network: maps a log-mel (1, M, F) to sound (1, F · hop); it is changed in place, for good.
         device: where it computes.
         dtype: its number format.
+        refine: iterations of Griffin-Lim that draw its sound to the mel afterwards.
     """
 
-    def __init__(self, network: Voice, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, network: Voice, device: torch.device, dtype: torch.dtype, refine: int = 0) -> None:
         self.mel: MelDefinition = network.mel
-        self._speaker = Synthesizer(network, device, dtype)
+        self._speaker = Synthesizer(network, device, dtype, refine=refine)
         self._analysis = LogMel(self.mel)
 
     @classmethod
-    def load(cls, folder: Path | str, device: str = "auto", dtype: str = "float32") -> Self:
-        """Open a model folder. See ``system.Runner``."""
+    def load(cls, folder: Path | str, device: str = "auto", dtype: str = "float32", refine: int = 0) -> Self:
+        """Open a model folder. See ``system.Runner``; ``refine`` as above."""
         saved = store.open(folder, system="vocoder")
         missing = [name for name in ("mel", "network") if name not in saved.config]
         if missing:
@@ -51,7 +52,7 @@ class Vocoder:
         mel = from_dict(MelDefinition, saved.config["mel"], source=f"{folder}/onsei.json")
         network = build(from_dict(Network, saved.config["network"], source=f"{folder}/onsei.json"), mel)
         saved.fill(network)
-        return cls(network, pick_device(device), pick_dtype(dtype))
+        return cls(network, pick_device(device), pick_dtype(dtype), refine)
 
     @property
     def sample_rate(self) -> int:

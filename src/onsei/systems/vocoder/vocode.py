@@ -43,7 +43,7 @@ def vocode(options: Vocode) -> int:
 def opened(options: Vocode) -> Vocoder:
     """The model of the options, or Griffin-Lim after the mel definition of ``like``."""
     if options.model != BASELINE:
-        return Vocoder.load(options.model, options.device, options.dtype)
+        return Vocoder.load(options.model, options.device, options.dtype, options.refine)
     if not options.like:
         raise ConfigError(f"{BASELINE}: by which mel definition?", "give --like MODEL")
     like = Vocoder.load(options.like, "cpu")

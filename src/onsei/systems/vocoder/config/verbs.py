@@ -31,6 +31,9 @@ class Vocode:
     """Also every mel of this folder."""
     wavs_dir: Annotated[Path | None, flag("--input-wavs-dir")] = None
     """Also every sound of this folder."""
+    refine: NonNegativeInt = 0
+    """Iterations of Griffin-Lim that draw the network's sound to the mel afterwards: it then misses less of the mel and
+    takes longer; 30 is much. 0: the sound as it is."""
     like: str = ""
     """With the model griffin-lim: model folder whose mel definition is meant."""
     format: Literal["wav", "json"] = "wav"
@@ -79,6 +82,8 @@ class Evaluate:
     """Measure Griffin-Lim from the same mels too."""
     iterations: PositiveInt = 60
     """Iterations of Griffin-Lim."""
+    refine: NonNegativeInt = 0
+    """Measure the model's sound also after so many iterations of Griffin-Lim that draw it to the mel."""
     pesq: bool = False
     """Measure PESQ too, by the library pesq."""
     limit: NonNegativeInt = 0

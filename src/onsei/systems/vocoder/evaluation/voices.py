@@ -17,7 +17,8 @@ from onsei.vocoder.definition import MelDefinition
 
 
 def voices(options: Evaluate) -> dict[str, Vocoder]:
-    """The model by its name and, for a listening page, every checkpoint of its run by its step; the model comes first.
+    """The model by its name, and refined where that is asked for; for a listening page, every checkpoint of its run by
+    its step. The model comes first.
 
     Raises:
         ModelError: neither a model nor a run with checkpoints.
@@ -27,6 +28,8 @@ def voices(options: Evaluate) -> dict[str, Vocoder]:
     found: dict[str, Vocoder] = {}
     if not steps or (folder / store.MODEL_FILE).is_file():
         found["model"] = Vocoder.load(options.model, options.device, options.dtype)
+        if options.refine:
+            found["refined"] = Vocoder.load(options.model, options.device, options.dtype, options.refine)
     if options.page is None and found:
         return found
     kept = steps if options.page is not None else steps[-1:]
