@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -64,6 +65,8 @@ class VideoInfo:
     """Number of frames; 0 where the header does not tell."""
     sound: bool
     """Whether there is a sound track."""
+    sound_late: float
+    """Seconds from the beginning of the first frame to that of the sound, as the container's clocks tell."""
     codec: str
     """Container and coding."""
 
@@ -212,8 +215,14 @@ def _info(path: Path, container: InputContainer, stream: VideoStream) -> VideoIn
             f"{path}: header tells {codec.width} × {codec.height} pixels at {rate} frames/s", "convert the film"
         )
     sound = bool(container.streams.audio)
-    name = container.format.name.split(",")[0]
-    return VideoInfo(path, codec.width, codec.height, Fraction(rate), stream.frames, sound, f"{name} {codec.name}")
+    late = _begins(container.streams.audio[0]) - _begins(stream) if sound else 0.0
+    name = f"{container.format.name.split(',')[0]} {codec.name}"
+    return VideoInfo(path, codec.width, codec.height, Fraction(rate), stream.frames, sound, late, name)
+
+
+def _begins(stream: VideoStream | AudioStream) -> float:
+    """Seconds at which a stream begins."""
+    return float((stream.start_time or 0) * (stream.time_base or 0))
 
 
 def _decoded(

@@ -8,6 +8,7 @@ SYSTEM = System(
     name="articulation",
     summary="films of a vocal tract to a voice: CNN-LSTM mel generator",
     verbs=(
+        Verb("prepare", "films to clips with their mels", f"{_HERE}.config:Prepare", f"{_HERE}.data.prepare:prepare"),
         Verb("train", "train a mel generator", f"{_HERE}.config:Train", f"{_HERE}.training:train", recipes=True),
         Verb("export-mels", "log-mels for a vocoder", f"{_HERE}.config:ExportMels", f"{_HERE}.exporting:export_mels"),
         Verb("evaluate", "errors of mel and voice", f"{_HERE}.config:Evaluate", f"{_HERE}.evaluation:evaluate"),

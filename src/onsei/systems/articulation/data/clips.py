@@ -59,6 +59,9 @@ class Moments:
         self.total += float(mel.sum(dtype=np.float64))
         self.squares += float(np.square(mel, dtype=np.float64).sum())
 
+    def __add__(self, other: Moments) -> Moments:
+        return Moments(self.count + other.count, self.total + other.total, self.squares + other.squares)
+
     def scaler(self, name: str = "") -> Scaler:
         """Mean and deviation, the latter not below a thousandth of a dB."""
         mean = self.total / max(1, self.count)
