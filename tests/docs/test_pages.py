@@ -23,6 +23,7 @@ NEEDED = {  # what a verb cannot do without
     "recognition benchmark": [],
     "classification evaluate": ["model", "--test-manifest", "t.jsonl"],
     "classification push": ["model", "user/name"],
+    "song prepare": ["jacappella", "--output-dir", "out"],
     "data merge": [],
     "audio augment": [],
     "vocoder train": [],

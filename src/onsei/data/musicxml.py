@@ -108,16 +108,24 @@ def read(path: Path, part: str = "") -> Score:
     Raises:
         DataError: no MusicXML, a broken file, one with entities; no words; several parts with words, or no such part.
     """
-    root = _root(path)
-    if root.tag != "score-partwise":
-        raise DataError(f"{path}: expected score-partwise, found {root.tag}", "save the score as partwise MusicXML")
-    names = {one.get("id", ""): (one.findtext("part-name") or "").strip() for one in root.iter("score-part")}
-    parts = [(one.get("id", ""), names.get(one.get("id", ""), ""), one) for one in root.findall("part")]
-    ident, name, chosen = _choose(path, parts, part)
+    ident, name, chosen = _choose(path, _parts(path), part)
     try:
         return _Reader(chosen).score(name or ident)
     except (ValueError, ZeroDivisionError) as error:
         raise DataError(f"{path}: part {name or ident!r}: {error}", "save the score again with its editor") from None
+
+
+def parts(path: Path) -> list[tuple[str, bool]]:
+    """Name (or id) of each part, and whether it has words. Errors as of ``read``."""
+    return [(name or ident, part.find(".//lyric/text") is not None) for ident, name, part in _parts(path)]
+
+
+def _parts(path: Path) -> list[tuple[str, str, Any]]:
+    root = _root(path)
+    if root.tag != "score-partwise":
+        raise DataError(f"{path}: expected score-partwise, found {root.tag}", "save the score as partwise MusicXML")
+    names = {one.get("id", ""): (one.findtext("part-name") or "").strip() for one in root.iter("score-part")}
+    return [(one.get("id", ""), names.get(one.get("id", ""), ""), one) for one in root.findall("part")]
 
 
 def _root(path: Path) -> Any:

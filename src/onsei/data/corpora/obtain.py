@@ -18,7 +18,7 @@ from onsei.hub.datasets import dataset_files
 
 Item = TypeVar("Item", Remote, Path)
 
-_LISTS = (".csv", ".tsv", ".jsonl", ".json", ".txt")
+_LISTS = (".csv", ".tsv", ".jsonl", ".json", ".txt", ".musicxml", ".mxl")
 _AT_ONCE = 4
 """Downloads side by side where there are many small ones."""
 

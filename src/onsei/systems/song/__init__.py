@@ -1,13 +1,13 @@
 """Song: lyrics and a voice to a song, by a language model over sketches and a diffusion transformer (SongBloom)."""
 
-from onsei.system import System
+from onsei.system import System, Verb
 
 _HERE = __name__
 
 SYSTEM = System(
     name="song",
     summary="lyrics to song: sketch language model and diffusion",
-    verbs=(),
+    verbs=(Verb("prepare", "make manifests of songs", f"{_HERE}.config:Prepare", f"{_HERE}.data.prepare:prepare"),),
     runner=f"{_HERE}.inference:Singer",
     request=f"{_HERE}.config:Request",
     result=f"{_HERE}.config:Song",

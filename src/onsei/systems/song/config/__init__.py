@@ -2,5 +2,6 @@
 
 from onsei.systems.song.config.answer import Request, Sampling, Song
 from onsei.systems.song.config.network import Codec, Network
+from onsei.systems.song.config.prepare import Prepare
 
-__all__ = ["Codec", "Network", "Request", "Sampling", "Song"]
+__all__ = ["Codec", "Network", "Prepare", "Request", "Sampling", "Song"]
