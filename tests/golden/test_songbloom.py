@@ -8,11 +8,11 @@ import torch
 
 from onsei.hub import weights
 from onsei.systems.song.composition import Composer
-from onsei.systems.song.config import Codec, Network, Sampling
+from onsei.systems.song.config import Import, Sampling
+from onsei.systems.song.exchange.importing import bring
+from onsei.systems.song.inference import Singer
 from onsei.systems.song.layout import batch, lay_out
-from onsei.systems.song.model import Lyrics, Prompt, SongNetwork
-from onsei.systems.song.model.autoencoder import Autoencoder, released
-from onsei.text.phones import Phones
+from onsei.systems.song.model import Lyrics, Prompt
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "songbloom_tiny.safetensors"
 pytestmark = pytest.mark.skipif(not GOLDEN.exists(), reason="golden tensors are not on this machine")
@@ -24,52 +24,44 @@ def golden():
     return weights.load(GOLDEN), json.loads(GOLDEN.with_suffix(".json").read_text())
 
 
-@pytest.fixture(scope="module")
-def phones(golden):
-    return Phones(tuple(golden[1]["meta/vocab"]))
-
-
-def under(tensors, prefix):
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+def under(tensors, prefix, new=""):
+    return {new + name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 @pytest.fixture(scope="module")
-def network(golden, phones):
+def singer(golden, tmp_path_factory):
+    """The original's files, as its authors release them, by way of the importer."""
     tensors, notes = golden
-    named = under(notes, "meta/model_cfg/")
-    same = ("block_size", "latent_dim", "dim", "num_heads", "lm_layers", "diff_layers", "num_pitch")
-    sizes = Network(
-        **{name: named[name] for name in same},
-        timestep_features_dim=named["timestep_features_dim"],
-        rotary_base_val=float(named["rotary_base_val"]),
-        prompt_len=notes["meta/prompt_max_len"],
-        lyrics_len=notes["meta/lyrics_max_len"],
-        max_sentence=notes["meta/max_sentence_per_structure"],
-    )
-    made = SongNetwork(sizes, len(phones))
-    made.load_state_dict(under(tensors, "model/"))
-    return made.eval().requires_grad_(False)
+    folder = tmp_path_factory.mktemp("released")
+    torch.save(under(tensors, "model/", "model."), folder / "tiny.pt")
+    torch.save({"state_dict": under(tensors, "vae/vae.", "autoencoder.")}, folder / "autoencoder_music_dsp1920.ckpt")
+    (folder / "vocab_g2p.yaml").write_text(json.dumps({"symbols": notes["meta/vocab"]}))
+    network = {name: value for name, value in under(notes, "meta/model_cfg/").items() if "/" not in name}
+    lengths = {
+        "lyrics": {"max_len": notes["meta/lyrics_max_len"]},
+        "prompt_wav": {"max_len": notes["meta/prompt_max_len"]},
+    }
+    config = {"sr": notes["meta/vae_cfg/sample_rate"], "model": {**network, "condition_provider_cfg": lengths}}
+    (folder / "tiny.yaml").write_text(json.dumps(config))
+    bring(Import(folder / "tiny.pt", folder / "model"))
+    return Singer.load(folder / "model", "cpu")
 
 
 @pytest.fixture(scope="module")
-def autoencoder(golden):
-    tensors, notes = golden
-    named = under(notes, "meta/vae_cfg/model/encoder/config/")
-    codec = Codec(
-        sample_rate=notes["meta/vae_cfg/sample_rate"],
-        audio_channels=named["in_channels"],
-        channels=named["channels"],
-        c_mults=tuple(named["c_mults"]),
-        strides=tuple(named["strides"]),
-    )
-    made = Autoencoder(codec, notes["meta/vae_cfg/model/latent_dim"])
-    made.load_state_dict(released(under(tensors, "vae/vae."), len(codec.strides)))
-    return made.eval().requires_grad_(False)
+def network(singer):
+    return singer.network
 
 
 @pytest.fixture(scope="module")
-def lyrics(golden, phones, network):
-    return [lay_out(text.split(), phones, network.sizes.lyrics_len) for text in golden[1]["cond_ref/lyrics"]]
+def autoencoder(singer):
+    return singer.autoencoder
+
+
+@pytest.fixture(scope="module")
+def lyrics(golden, singer):
+    return [
+        lay_out(text.split(), singer.phones, singer.network.sizes.lyrics_len) for text in golden[1]["cond_ref/lyrics"]
+    ]
 
 
 def near(ours, theirs, bound):

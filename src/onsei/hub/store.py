@@ -60,14 +60,17 @@ class ModelFolder:
         """Tensors by name, on ``device``."""
         return weights.load(self.path / WEIGHTS_FILE, device)
 
-    def fill(self, module: nn.Module, device: str | torch.device = "cpu") -> None:
+    def fill(self, module: nn.Module, device: str | torch.device = "cpu", *, assign: bool = False) -> None:
         """Load the weights into ``module``, all of them and no others.
+
+        With ``assign`` the module takes the tensors as they lie in the file, mapped into memory, in place of its own:
+        one made on the device ``meta`` then needs no memory twice.
 
         Raises:
             ModelError: names or shapes differ from the module's.
         """
         try:
-            module.load_state_dict(self.weights(device))
+            module.load_state_dict(self.weights(device), assign=assign)
         except RuntimeError as error:
             raise ModelError(
                 f"{self.path / WEIGHTS_FILE}: does not fit the network that {MODEL_FILE} describes\n  {error}",

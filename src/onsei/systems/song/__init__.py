@@ -7,7 +7,16 @@ _HERE = __name__
 SYSTEM = System(
     name="song",
     summary="lyrics to song: sketch language model and diffusion",
-    verbs=(Verb("prepare", "make manifests of songs", f"{_HERE}.config:Prepare", f"{_HERE}.data.prepare:prepare"),),
+    verbs=(
+        Verb("prepare", "make manifests of songs", f"{_HERE}.config:Prepare", f"{_HERE}.data.prepare:prepare"),
+        Verb("generate", "sing lyrics", f"{_HERE}.config:Generate", f"{_HERE}.generate:generate"),
+        Verb(
+            "import",
+            "make a model of a checkpoint of SongBloom",
+            f"{_HERE}.config:Import",
+            f"{_HERE}.exchange.importing:bring",
+        ),
+    ),
     runner=f"{_HERE}.inference:Singer",
     request=f"{_HERE}.config:Request",
     result=f"{_HERE}.config:Song",

@@ -1,7 +1,9 @@
 """Options of song: network, codec, sampling, training, and what each verb takes."""
 
 from onsei.systems.song.config.answer import Request, Sampling, Song
+from onsei.systems.song.config.exchange import Import
+from onsei.systems.song.config.generate import Generate
 from onsei.systems.song.config.network import Codec, Network
 from onsei.systems.song.config.prepare import Prepare
 
-__all__ = ["Codec", "Network", "Prepare", "Request", "Sampling", "Song"]
+__all__ = ["Codec", "Generate", "Import", "Network", "Prepare", "Request", "Sampling", "Song"]

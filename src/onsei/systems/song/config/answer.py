@@ -48,7 +48,9 @@ class Request:
     """One song to sing."""
 
     lyrics: str
-    """Words or phones with tags of sections; `.` ends a sentence and `,` a section."""
+    """Words with tags of sections: `[verse] さくら. さくら , [chorus] はる`; `.` ends a sentence and `,` a section."""
+    phones: bool = False
+    """The lyrics are symbols of the model's table, with spaces between: `[verse] s a k u r a`."""
     prompt_wav: Path | None = None
     """A sound whose voice and style are taken up; its first seconds count."""
     max_duration: Positive = 150.0
@@ -71,6 +73,8 @@ class Song:
     """Whether the song came to its own end, and not to the longest duration."""
     sketch: tuple[int, ...]
     """Its sketch tokens, one a frame."""
+    remarks: tuple[str, ...]
+    """What of lyrics and prompt could not be taken as given."""
     samples: tuple[tuple[float, ...], ...]
     """The sound of each channel, full scale from -1 to 1."""
 

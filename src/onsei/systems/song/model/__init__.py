@@ -1,6 +1,25 @@
 """SongBloom's network, split by the paper's nouns."""
 
+from torch import nn
+
+from onsei.systems.song.config.network import Codec, Network
+from onsei.systems.song.model.autoencoder import Autoencoder
 from onsei.systems.song.model.conditioners import Lyrics, Prompt
 from onsei.systems.song.model.network import SongNetwork, Told
 
-__all__ = ["Lyrics", "Prompt", "SongNetwork", "Told"]
+__all__ = ["Autoencoder", "Lyrics", "Prompt", "SongModel", "SongNetwork", "Told"]
+
+
+class SongModel(nn.Module):
+    """All that a model folder holds: the network, named as in the released checkpoints, and the codec.
+
+    Args:
+        network: sizes of the network.
+        codec: sizes of the codec.
+        symbols: size of the table of phones, tags and stops.
+    """
+
+    def __init__(self, network: Network, codec: Codec, symbols: int) -> None:
+        super().__init__()
+        self.model = SongNetwork(network, symbols)
+        self.vae = Autoencoder(codec, network.latent_dim)

@@ -1,0 +1,1 @@
+"""Models of SongBloom and of its fork become model folders."""
