@@ -11,6 +11,7 @@ SYSTEM = System(
         Verb("prepare", "films to clips with their mels", f"{_HERE}.config:Prepare", f"{_HERE}.data.prepare:prepare"),
         Verb("train", "train a mel generator", f"{_HERE}.config:Train", f"{_HERE}.training:train", recipes=True),
         Verb("export-mels", "log-mels for a vocoder", f"{_HERE}.config:ExportMels", f"{_HERE}.exporting:export_mels"),
+        Verb("synthesize", "films to sound", f"{_HERE}.config:Synthesize", f"{_HERE}.synthesis:synthesize"),
         Verb("evaluate", "errors of mel and voice", f"{_HERE}.config:Evaluate", f"{_HERE}.evaluation:evaluate"),
     ),
     runner=f"{_HERE}.inference:Articulator",

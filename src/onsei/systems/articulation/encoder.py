@@ -69,6 +69,8 @@ class FrameEncoder(nn.Module):
         else:
             self.trunk = EfficientNetV2(options.encoder.removeprefix("efficientnetv2_"), inputs)
             steps = _LARGE_STRIDE.bit_length() - 1
+        # Channels last: 0.7 of the time for the small encoder on a CPU.
+        self.trunk.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         side = options.size
         for _ in range(steps):
             side = ceil(side / 2)
@@ -82,6 +84,7 @@ class FrameEncoder(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """``pictures`` (N, channels, H, W) in 0..1 → (N, D)."""
+        pictures = pictures.contiguous(memory_format=torch.channels_last)
         x = self.recomputed(pictures) if self.segments and torch.is_grad_enabled() else self.trunk(pictures)
         x = x.mean((2, 3)) if self.pool == "mean" else x.flatten(1)
         return x if self.reduce is None else relu(self.reduce(x))

@@ -4,7 +4,7 @@ from onsei.systems.articulation.config.answer import Mel, Request
 from onsei.systems.articulation.config.network import Model
 from onsei.systems.articulation.config.prepare import Prepare
 from onsei.systems.articulation.config.train import Augment, Data, Losses, Optimizer, Train
-from onsei.systems.articulation.config.verbs import Evaluate, ExportMels
+from onsei.systems.articulation.config.verbs import Evaluate, ExportMels, Synthesize
 
 __all__ = [
     "Augment",
@@ -17,5 +17,6 @@ __all__ = [
     "Optimizer",
     "Prepare",
     "Request",
+    "Synthesize",
     "Train",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from onsei.config import NonNegativeInt, Positional, Positive, options, shown_as
+from onsei.config import NonNegativeInt, Positional, Positive, PositiveInt, flag, options, shown_as
 
 
 @options
@@ -36,6 +36,35 @@ class ExportMels:
 
 
 @options
+class Synthesize:
+    """Speak films: read their mels, and let one voice after another speak these."""
+
+    model: Annotated[Positional[str], shown_as("MODEL")]
+    """Model folder or Hub repository of the mel generator."""
+    sources: Annotated[Positional[tuple[Path, ...]], shown_as("VIDEO|MANIFEST|FOLDER…")]
+    """Films; stored pictures (`mri.npy`); manifests that `prepare` wrote, or its folder for all clips."""
+    output_dir: Path
+    """A folder for each voice is made here, with NAME_generated.wav for each film, as long as the film to the sample;
+    and numbers.json, where films have sound to compare with."""
+    checkpoint: Annotated[tuple[str, ...], flag("--vocoder")] = ("griffin-lim",)
+    """Voices: model folders of `onsei vocoder train`, `g_` files of HiFi-GAN or folders of them, `griffin-lim`."""
+    iterations: PositiveInt = 60
+    """Iterations of Griffin-Lim."""
+    pesq: bool = False
+    """Measure PESQ too, by the library pesq."""
+    frame_rate: Positive | None = None
+    """Frames a second, where the headers of films are wrong."""
+    retime: bool = False
+    """Bring films of another or an uneven rate to that of the model."""
+    force: bool = False
+    """Overwrite sounds that are there."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:1` or `mps`."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Number format of the networks."""
+
+
+@options
 class Evaluate:
     """Measure a mel generator on prepared clips: errors of the log-mel by band, and of the sound made of it."""
 
@@ -47,6 +76,17 @@ class Evaluate:
     """Write the numbers to this file as one flat JSON object."""
     table: Path | None = None
     """Write one JSON line a clip."""
+    vocoder: tuple[str, ...] = ("griffin-lim",)
+    """Voices that speak the mels: `griffin-lim`, vocoders of onsei, `g_` files of HiFi-GAN or folders of them. Numbers
+    of the first have plain names, those of others begin with its name."""
+    copy: bool = True
+    """Measure what the voice makes of the true mels too, as `copy_…`: the best that it can make of predicted ones."""
+    iterations: PositiveInt = 60
+    """Iterations of Griffin-Lim."""
+    ceiling: Positive = 5000.0
+    """Frequency below which there are five formants, in Hz: 5000 for men, 5500 for women."""
+    pesq: bool = False
+    """Measure PESQ too, by the library pesq."""
     limit: NonNegativeInt = 0
     """Measure the first so many clips; 0: all."""
     device: str = "auto"
