@@ -11,10 +11,10 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast, dataclass_transform
+from typing import Annotated, Any, NamedTuple, TypeVar, cast, dataclass_transform
 
 import tyro
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 from pydantic import Field as _Field
 from tyro.conf import Positional
 
@@ -25,11 +25,14 @@ __all__ = [
     "FieldRow",
     "Fraction",
     "Indices",
+    "NamedSpan",
     "NonNegative",
     "NonNegativeInt",
     "Positional",
     "Positive",
     "PositiveInt",
+    "Repeated",
+    "Span",
     "flag",
     "from_dict",
     "from_json",
@@ -44,6 +47,7 @@ __all__ = [
     "parse_flags",
     "read_yaml",
     "shown_as",
+    "span",
     "to_dict",
     "to_yaml",
 ]
@@ -56,6 +60,33 @@ PositiveInt = Annotated[int, _Field(gt=0)]
 NonNegativeInt = Annotated[int, _Field(ge=0)]
 Indices = Annotated[str, _Field(pattern=r"^(\d+(,\d+)*)?$")]
 """Whole numbers from 0 with commas between, or nothing."""
+Repeated: Any = tyro.conf.UseAppendAction
+"""For ``Annotated``: a tuple whose flag is written once for each of its values."""
+
+
+class Span(NamedTuple):
+    """A named range."""
+
+    name: str
+    low: float
+    high: float
+
+
+def span(text: str) -> Span:
+    """Read ``NAME:LOW-HIGH``, such as ``F1:300-900``, as every door has checked it."""
+    name, _, ends = text.partition(":")
+    low, _, high = ends.partition("-")
+    return Span(name, float(low), float(high))
+
+
+def _rising(text: str) -> str:
+    if not span(text).low < span(text).high:
+        raise ValueError("a lower end below the upper one")
+    return text
+
+
+NamedSpan = Annotated[str, _Field(pattern=r"^[A-Za-z0-9_]+:\d+(\.\d+)?-\d+(\.\d+)?$"), AfterValidator(_rising)]
+"""``NAME:LOW-HIGH``; read it by ``span``."""
 
 _RULES = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, ser_json_inf_nan="constants")
 _EXTENDS = "extends"

@@ -28,6 +28,9 @@ NEEDED = {  # what a verb cannot do without
     "audio augment": [],
     "vocoder train": [],
     "vocoder vocode": ["model", "a.npy"],
+    "articulation explain": ["model", "--video", "a.mp4", "--output-dir", "maps"],
+    "articulation heatmap-video": ["--video", "a.mp4", "--sequence", "gradcam_F1_sequence.npy", "--output", "b.mp4"],
+    "articulation overlay-video": ["--video", "a.mp4", "--heatmap", "gradcam_F1_sequence.npy", "--output", "b.mp4"],
 }
 
 

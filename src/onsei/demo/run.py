@@ -35,15 +35,25 @@ CHAPTERS = (
         "onsei.demo.classification:chapter",
         "onsei classification classify {folder}/classification YOUR.wav",
     ),
+    Chapter(
+        "articulation",
+        "onsei.demo.articulation:chapter",
+        "onsei articulation explain {folder}/articulation --video {folder}/films/test-0.mp4 --output-dir maps",
+    ),
 )
 """In the order of the report; each takes its place there by its ``order``."""
 
 
+Name = Literal["recognition", "classification", "articulation"]
+
+
 @options
 class Demo:
-    """Train on made speech and sounds, hear what was never heard, and write a report to look at and listen to."""
+    """Train on made speech, sounds and films, try what was never in training, and write a report to see and hear."""
 
-    chapters: Annotated[Positional[tuple[Literal["recognition", "classification"], ...]], shown_as("CHAPTER…")] = ()
+    chapters: Annotated[
+        Positional[tuple[Literal["recognition", "classification", "articulation"], ...]], shown_as("CHAPTER…")
+    ] = ()
     """Systems to show; all by default."""
     output_dir: Path = Path("runs/demo")
     """Folder for sounds, models and report.html."""

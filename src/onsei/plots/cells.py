@@ -132,6 +132,12 @@ def captioned(sound: Sound, caption: str) -> str:
     return f"<figure>{player(sound)}{_caption(caption)}</figure>"
 
 
+def film(content: bytes, caption: str) -> str:
+    """A player that holds an mp4 film, with its caption."""
+    player = f'<video controls playsinline preload="metadata" src="{_data("video/mp4", content)}"></video>'
+    return f"<figure>{player}{_caption(caption)}</figure>"
+
+
 def _bar(share: float) -> str:
     return f'<i><b style="width:{100 * min(max(share, 0.0), 1.0):.1f}%"></b></i>{100 * share:.1f} %'
 

@@ -108,6 +108,10 @@ class Report:
         """
         self._parts.append(cells.captioned(Sound(samples, rate), caption))
 
+    def video(self, film: bytes, caption: str = "") -> None:
+        """Add a player with the content of an mp4 file inside."""
+        self._parts.append(cells.film(film, caption))
+
     def matrix(self, labels: Sequence[str], counts: NDArray[np.int64]) -> None:
         """Add the matrix of classes, shape (C, C), whose cells choose clips of the gallery by ``gallery.cell``."""
         self._parts.append(galleries.matrix(labels, counts))

@@ -17,6 +17,8 @@ _WINDOW, _SIZE = 2 * HOP, 1024
 _OPEN = 0.6
 """Share of a period in which the glottis is open."""
 _BREATH = 0.004
+_SOFT = 2500.0
+"""Hz from which on the source falls off faster than a pulse that closes at once."""
 
 
 def moments(samples: int) -> NDArray[np.int64]:
@@ -52,7 +54,7 @@ def sound(
     course, level = np.interp(time, at, pitch), np.interp(time, at, loudness)
     source = level * _source(course, rate, random)
     hertz: Numbers = np.linspace(0.0, rate / 2, _SIZE // 2 + 1)
-    response = transfer(tube(parameters, scale), hertz)
+    response = transfer(tube(parameters, scale), hertz) / (1 + (hertz / _SOFT) ** 2)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_WINDOW) / _WINDOW)
     padded = np.pad(source, (HOP, _WINDOW))
     pieces = padded[at[:, None] + np.arange(_WINDOW)] * window
