@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -73,8 +74,13 @@ FILES = {
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for path, name in FILES.items()}
 
 
+@cache
 def imports(name):
     """Full names that module ``name`` imports, also inside functions, and whether at import time."""
+    return tuple(_imports(name))
+
+
+def _imports(name):
     tree = TREES[name]
     typing_only = {id(c) for n in ast.walk(tree) if _is_typing_only(n) for c in ast.walk(n)}
     inside = {id(c) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for c in ast.walk(f) if c is not f}
