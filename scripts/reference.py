@@ -31,8 +31,10 @@ SAVED: dict[str, str | tuple[str, ...]] = {
     "classification": ("features", "model", "encoder"),
     "vocoder": ("mel", "network"),
     "articulation": "onsei.systems.articulation.config.saved:Saved",
+    "translation pretrain": ("network", "task"),
+    "translation fit-units": ("features", "units"),
 }
-"""What of a stage's options a model is saved with, or the class of all that; a test compares it with an onsei.json."""
+"""What of a system's or stage's options a model is saved with, or the class of all that; a test compares it with an onsei.json."""
 _SWITCHES = "A switch whose default is `true` is turned off by `--no-NAME`; `_` and `-` are the same in option names."
 
 
@@ -104,7 +106,8 @@ def _model_page() -> str:
     ]
     for system in systems():
         for stage, path in system.stages.items():
-            schema = json.dumps(_saved_schema(resolve(path), SAVED[system.name]), ensure_ascii=False, indent=1)
+            keys = SAVED.get(f"{system.name} {stage}") or SAVED[system.name]
+            schema = json.dumps(_saved_schema(resolve(path), keys), ensure_ascii=False, indent=1)
             about = "JSON schema of `config`. Their meaning as options: [reference](recognition.md)."
             about = about.replace("recognition", system.name)
             parts += [f"## config of {system.name}, stage {stage}", about, f"```json\n{schema}\n```"]

@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from multiprocessing import forkserver, get_context, parent_process
 from multiprocessing.context import BaseContext
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, SupportsIndex, TypeVar
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from onsei.data.manifest import Manifest
 from onsei.data.row import Row
 from onsei.data.sampler import BucketSampler, Rows
 from onsei.errors import ConfigError, MissingExtraError, ModelError, OnseiError, RunError
@@ -58,6 +57,28 @@ class Draw:
         return np.random.default_rng(int.from_bytes(hashlib.blake2b(words, digest_size=16).digest(), "little"))
 
 
+class RowList(Protocol):
+    """Rows by number, which a worker process can be given: a Manifest, or parts of one."""
+
+    @property
+    def path(self) -> Path:
+        """The manifest."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes where the rows do."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, number: SupportsIndex, /) -> Row: ...
+
+    def place(self, number: int) -> str:
+        """Where row ``number`` stands, for messages."""
+        ...
+
+
 class Loader(Generic[Item, Batch]):
     """A manifest's batches, the same for any number of workers and processes; fits the engine's BatchSource.
 
@@ -77,7 +98,7 @@ class Loader(Generic[Item, Batch]):
 
     def __init__(
         self,
-        manifest: Manifest,
+        manifest: RowList,
         sampler: BucketSampler,
         prepare: Callable[[Row, Draw], Item],
         collate: Callable[[Sequence[Item], Sequence[Fault]], Batch],
@@ -177,7 +198,7 @@ class _Stopped:
 class _Preparer(torch.utils.data.Dataset[Any]):
     """What a worker does: a plan becomes a batch."""
 
-    manifest: Manifest
+    manifest: RowList
     prepare: Callable[[Row, Draw], Any]
     collate: Callable[[Sequence[Any], Sequence[Fault]], Any]
     seed: int

@@ -143,7 +143,7 @@ class MFCC(nn.Module):
             raise AudioError(
                 f"expected 0 < n_mfcc <= n_mels ({n_mels}) and lifter >= 0; found {n_mfcc} and {lifter}", "mend these"
             )
-        self.register_buffer("basis", _cosines(n_mels, n_mfcc, lifter), persistent=False)
+        self.register_buffer("basis", cosines(n_mels, n_mfcc, lifter), persistent=False)
 
     def frames(self, samples: int) -> int:
         """Number of frames that ``samples`` samples give."""
@@ -155,7 +155,7 @@ class MFCC(nn.Module):
         return cepstra
 
 
-def _cosines(size: int, kept: int, lifter: float) -> Tensor:
+def cosines(size: int, kept: int, lifter: float) -> Tensor:
     """The first ``kept`` rows of the orthonormal DCT-II of ``size`` values, liftered: (kept, size)."""
     order = torch.arange(kept, dtype=torch.float64)[:, None]
     basis = torch.cos(pi / size * order * (torch.arange(size, dtype=torch.float64) + 0.5)) * sqrt(2 / size)

@@ -3,8 +3,22 @@
 from onsei.systems.translation.config.answer import Candidate, Request, Translation
 from onsei.systems.translation.config.evaluate import Evaluate
 from onsei.systems.translation.config.ground import Ground
+from onsei.systems.translation.config.pretrain import Pretrain
 from onsei.systems.translation.config.retrieve import Retrieve
 from onsei.systems.translation.config.train import Train
 from onsei.systems.translation.config.translate import Translate
+from onsei.systems.translation.config.units import Encode, FitUnits
 
-__all__ = ["Candidate", "Evaluate", "Ground", "Request", "Retrieve", "Train", "Translate", "Translation"]
+__all__ = [
+    "Candidate",
+    "Encode",
+    "Evaluate",
+    "FitUnits",
+    "Ground",
+    "Pretrain",
+    "Request",
+    "Retrieve",
+    "Train",
+    "Translate",
+    "Translation",
+]

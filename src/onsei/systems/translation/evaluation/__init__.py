@@ -1,4 +1,4 @@
-"""What is measured of a model."""
+"""What is measured of a model; of units see ``acoustic.quality``."""
 
 from onsei.systems.translation.evaluation.verb import evaluate
 

@@ -1,0 +1,1 @@
+"""Acoustic units: features of a frozen network or of the spectrum, quantized (phase A)."""

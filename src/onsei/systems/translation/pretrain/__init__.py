@@ -1,0 +1,1 @@
+"""The stage `pretrain`: an encoder learns from bare recordings (phase A)."""
