@@ -34,7 +34,8 @@ SAVED: dict[str, str | tuple[str, ...]] = {
     "translation pretrain": ("network", "task"),
     "translation fit-units": ("features", "units"),
 }
-"""What of a system's or stage's options a model is saved with, or the class of all that; a test compares it with an onsei.json."""
+"""What of a system's or stage's options a model is saved with, or the class of all that; a test compares it
+with an onsei.json."""
 _SWITCHES = "A switch whose default is `true` is turned off by `--no-NAME`; `_` and `-` are the same in option names."
 
 

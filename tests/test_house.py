@@ -48,6 +48,7 @@ DOORS = {  # heavy library → the only places that may import it
     "transformers": (
         "units.ssl",
         "units.whisper",
+        "units.pretraining",
         "units.classifiers",
         "systems.classification.stock",
         "systems.translation.stock",

@@ -207,4 +207,5 @@ def _error(apart: Floats, same: Ints, other: Ints) -> float:
 
 def _normal(x: ArrayLike) -> Floats:
     array = np.asarray(x, dtype=np.float64)
-    return array / np.maximum(np.linalg.norm(array, axis=1, keepdims=True), 1e-12)
+    normal: Floats = array / np.maximum(np.linalg.norm(array, axis=1, keepdims=True), 1e-12)
+    return normal
