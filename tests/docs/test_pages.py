@@ -24,6 +24,7 @@ NEEDED = {  # what a verb cannot do without
     "classification evaluate": ["model", "--test-manifest", "t.jsonl"],
     "classification push": ["model", "user/name"],
     "song prepare": ["jacappella", "--output-dir", "out"],
+    "song fit-sketch": [],
     "data merge": [],
     "audio augment": [],
     "vocoder train": [],
@@ -89,7 +90,7 @@ def rows(status):
     verb = ""
     for line in (ROOT / "docs" / "coming-from.md").read_text(encoding="utf-8").splitlines():
         if line.startswith("## "):
-            verb = " ".join(re.findall(r"`onsei (\w+ \w+)`", line))
+            verb = " ".join(re.findall(r"`onsei (\w+ [\w-]+)`", line))
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if line.startswith("| ") and len(cells) == 4 and cells[2] in status:
             ours = re.findall(r"`([^`]+)`", cells[1])

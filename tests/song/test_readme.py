@@ -20,7 +20,8 @@ def test_every_marked_snippet_runs(tmp_path, monkeypatch, capsys):
     pytest.importorskip("gruut_lang_en")
     monkeypatch.chdir(tmp_path)
     jacappella(tmp_path / "jacappella_raw")
-    tone(tmp_path / "my_songs/a.wav", 12)
+    tone(tmp_path / "my_songs/a.wav", 24)
+    monkeypatch.setenv("ONSEI_CACHE", str(tmp_path / "cache"))
     (tmp_path / "my_songs/a.txt").write_text("[verse] さくら", encoding="utf-8")
     line = {"audio_path": "my_songs/a.wav", "lyrics": "[verse] さくら"}
     Path("songs.jsonl").write_text(json.dumps(line), encoding="utf-8")

@@ -9,6 +9,10 @@ SYSTEM = System(
     summary="lyrics to song: sketch language model and diffusion",
     verbs=(
         Verb("prepare", "make manifests of songs", f"{_HERE}.config:Prepare", f"{_HERE}.data.prepare:prepare"),
+        Verb(
+            "fit-sketch", "find the codebook of sketches", f"{_HERE}.config:FitSketch", f"{_HERE}.sketch.fit:fit_sketch"
+        ),
+        Verb("sketch", "songs to sketch tokens", f"{_HERE}.config:Sketch", f"{_HERE}.sketch.extract:sketch"),
         Verb("generate", "sing lyrics", f"{_HERE}.config:Generate", f"{_HERE}.generate:generate"),
         Verb(
             "import",

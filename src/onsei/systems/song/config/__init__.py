@@ -5,5 +5,17 @@ from onsei.systems.song.config.exchange import Import
 from onsei.systems.song.config.generate import Generate
 from onsei.systems.song.config.network import Codec, Network
 from onsei.systems.song.config.prepare import Prepare
+from onsei.systems.song.config.sketch import FitSketch, Sketch
 
-__all__ = ["Codec", "Generate", "Import", "Network", "Prepare", "Request", "Sampling", "Song"]
+__all__ = [
+    "Codec",
+    "FitSketch",
+    "Generate",
+    "Import",
+    "Network",
+    "Prepare",
+    "Request",
+    "Sampling",
+    "Sketch",
+    "Song",
+]

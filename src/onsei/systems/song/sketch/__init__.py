@@ -1,0 +1,1 @@
+"""Sketches: songs as tokens of a codebook over embedded frames, one for each latent of the codec."""
