@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm, scaled_dot_product_attention, silu
 from torch.utils.checkpoint import checkpoint
 
-from onsei.systems.song.model.rotary import angles, rotate
+from onsei.nn.rotary import angles, rotate
 from onsei.systems.song.model.sketch_lm import WIDENING
 
 _BASE = 20000.0

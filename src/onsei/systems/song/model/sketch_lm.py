@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention, silu
 from torch.utils.checkpoint import checkpoint
 
+from onsei.nn.rotary import angles, rotate
 from onsei.systems.song.model.cache import Cache
-from onsei.systems.song.model.rotary import angles, rotate
 
 WIDENING = 4
 """Channels of the feed-forward layers, as a multiple of the model's."""
