@@ -39,10 +39,12 @@ class UnitEncoder(nn.Module):
         self.convolutions = nn.ModuleList(_Halving(width, options.kernel) for _ in range(options.convolutions))
         self.recurrence = _Both(width, options.kind) if options.kind != "transformer" else None
         self.widen = nn.Linear(width, wide) if self.recurrence is None else None
-        layer = nn.TransformerEncoderLayer(
-            wide, options.heads, wide, options.dropout, "gelu", batch_first=True, norm_first=True
+        self.attention = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                wide, options.heads, wide, options.dropout, "gelu", batch_first=True, norm_first=True
+            )
+            for _ in range(options.layers)
         )
-        self.attention = nn.TransformerEncoder(layer, options.layers, enable_nested_tensor=False)
         self.norm = nn.LayerNorm(wide)
         self.dropout = nn.Dropout(options.dropout)
 
@@ -80,7 +82,8 @@ class UnitEncoder(nn.Module):
             x = self.widen(x)
             x = x + sinusoids(x.shape[1], x.shape[2], x)
         mask = length_mask(lengths, x.shape[1], x.device)
-        x = self.attention(x, src_key_padding_mask=~mask)
+        for layer in self.attention:
+            x = layer(x, src_key_padding_mask=~mask)
         return self.norm(x) * mask[..., None], lengths
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -137,9 +138,14 @@ def as_durations(encoded: Encoded, most: int) -> Durations:
 
 def shared(first: Manifest, second: Manifest, key: str) -> list[str]:
     """Values of ``key`` (a path or a name) that both have, in the order of the second."""
-    here = {str(value) for row in first if (value := getattr(row, key)) is not None}
-    return list(dict.fromkeys(str(value) for row in second if (value := getattr(row, key)) is not None
-                              and str(value) in here))  # fmt: skip
+    here = {_value(row, key) for row in first}
+    both = [value for row in second if (value := _value(row, key)) is not None and value in here]
+    return list(dict.fromkeys(both))
+
+
+def _value(row: Row, key: str) -> str | None:
+    value = getattr(row, key)
+    return os.path.realpath(value) if isinstance(value, Path) else value
 
 
 def _whole(units: Any) -> bool:
@@ -148,7 +154,7 @@ def _whole(units: Any) -> bool:
 
 def _found(path: Path) -> Path:
     if not path.is_dir():
-        return path
+        return path if path.exists() or not path.with_suffix(".json").is_file() else path.with_suffix(".json")
     there = [path / name for name in NAMES if (path / name).is_file()]
     there += [file for file in (path.with_suffix(".json"),) if file.is_file()]
     single = sorted(path.glob("*.jsonl"))

@@ -34,10 +34,14 @@ class SmallImageEncoder(nn.Module):
         self.join = nn.Linear(half * _JOINED**2, width)
         places = (options.size // STRIDE) ** 2
         self.places = nn.Parameter(torch.randn(places, width) * 0.02)
-        layer = nn.TransformerEncoderLayer(
-            width, options.heads, 2 * width, options.dropout, "gelu", batch_first=True, norm_first=True
+        self.attention = nn.Sequential(
+            *(
+                nn.TransformerEncoderLayer(
+                    width, options.heads, 2 * width, options.dropout, "gelu", batch_first=True, norm_first=True
+                )
+                for _ in range(options.layers)
+            )
         )
-        self.attention = nn.TransformerEncoder(layer, options.layers, enable_nested_tensor=False)
         self.norm = nn.LayerNorm(width)
         self.pooling = Pooling(width, 4, size)
 

@@ -87,7 +87,8 @@ class Tokens:
 
     def decode(self, numbers: Tensor) -> list[str]:
         """Texts of numbers, (B, L)."""
-        return [text.strip() for text in self.inner.batch_decode(numbers.tolist(), skip_special_tokens=True)]
+        real = [[number for number in row if number >= 0] for row in numbers.tolist()]
+        return [text.strip() for text in self.inner.batch_decode(real, skip_special_tokens=True)]
 
     def pieces(self, numbers: Sequence[int]) -> list[str]:
         """What each number stands for, as text."""

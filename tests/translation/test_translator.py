@@ -1,0 +1,229 @@
+"""Translators: they learn to write what is said, listen, and are opened again; decoders by folder."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from onsei.errors import ConfigError, DataError, ModelError
+from onsei.systems.translation.config import Evaluate, Ground, Train
+from onsei.systems.translation.config.ground import ImageNetwork, Pairs, UnitAugment, UnitNetwork
+from onsei.systems.translation.config.train import Decoder, Parallel, Pivot, Tuning
+from onsei.systems.translation.evaluation import evaluate
+from onsei.systems.translation.evaluation.slots import slot_accuracy
+from onsei.systems.translation.ground.core import Core
+from onsei.systems.translation.ground.training import ground
+from onsei.systems.translation.stock import bart
+from onsei.systems.translation.translator.inference import UnitTranslator
+from onsei.systems.translation.translator.learner import Translating
+from onsei.systems.translation.translator.model import Translator, translation_loss
+from onsei.systems.translation.translator.training import train
+from onsei.training.learner import Clock
+from onsei.training.options import Training
+from tests.translation import letters
+
+CLOCK = Training(epochs=24, schedule="cosine", warmup_steps=20, max_norm=1.0, device="cpu", silent=True, threads=1, estimate_memory=False)
+UNITS = UnitNetwork(width=32, heads=2, layers=0, convolutions=0, dropout=0.0)
+OPTIONS = Train(
+    units=UNITS,
+    decoder=Decoder(width=32, layers=1, heads=2, dropout=0.0, longest=40),
+    val_share=0.0,
+    augment=UnitAugment(0.0, 0.0),
+    data=Parallel(batch_size=15),
+    optimization=Tuning(learning_rate=5e-3, grounded_rate=1e-3, label_smoothing=0.0),
+    training=CLOCK,
+)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("parallel")
+    return tuple(letters.write(folder, name, n, seed=k, colors=2, shapes=2) for k, (name, n) in
+                 enumerate((("train", 150), ("test", 30))))  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def core(corpus, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("core") / "core"
+    image = ImageNetwork(width=16, heads=2, layers=1)
+    ground(Ground(train_manifest=corpus[0], output_dir=folder, embedding_dim=16, units=UNITS, image=image,
+                  data=Pairs(batch_size=50), training=replace(CLOCK, epochs=1, monitor="val/recall", mode="max")))  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(corpus, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("translator") / "translator"
+    train(replace(OPTIONS, train_manifest=corpus[0], output_dir=folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory):
+    """A BART as transformers saves it, with its tokenizer."""
+    folder = tmp_path_factory.mktemp("stock") / "bart"
+    found = bart.made(Decoder(width=16, layers=1, heads=2), ["two red rings are above a blue star ."] * 3)
+    found.model.save_pretrained(folder)
+    for name, content in found.tokens.files().items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def clips(path, count=6):
+    return [np.array(row["units"]) for row in letters.rows(path)[:count]]
+
+
+def short(options, folder, **changes):
+    return replace(options, output_dir=folder, training=replace(options.training, epochs=1, warmup_steps=0, **changes))
+
+
+def test_it_listens_and_controls_do_not(trained, corpus, tmp_path):
+    evaluate(Evaluate(str(trained), corpus[1], train_manifest=corpus[0], json=tmp_path / "n.json",
+                      table=tmp_path / "t.jsonl", resamples=50))  # fmt: skip
+    numbers = json.loads((tmp_path / "n.json").read_text())
+    assert numbers["bleu"] > 35
+    for control in ("shuffled", "zeroed", "random", "constant"):
+        assert numbers[f"bleu_{control}"] < 0.7 * numbers["bleu"], control
+    assert numbers["bleu_low"] <= numbers["bleu"] <= numbers["bleu_high"]
+    assert numbers["slot/relation"] > 80
+    assert "version:" in numbers["signature"]
+    lines = [json.loads(line) for line in (tmp_path / "t.jsonl").read_text().splitlines()]
+    assert [line["id"] for line in lines] == [row["id"] for row in letters.rows(corpus[1])]
+    assert 100 * np.mean([line["text"] == line["translation"] for line in lines]) == pytest.approx(numbers["exact"])
+
+
+def test_a_clip_alone_is_translated_as_together_and_n_best_are_in_order(trained, corpus):
+    runner = UnitTranslator.load(trained, "cpu")
+    together = runner(clips(corpus[1]), beams=3, n_best=2)
+    alone = [runner([clip], beams=3, n_best=2)[0] for clip in clips(corpus[1])]
+    assert [[s.text for s in one.sentences] for one in together] == [[s.text for s in one.sentences] for one in alone]
+    for one, other in zip(together, alone, strict=True):
+        assert one.sentences[0].score >= one.sentences[1].score
+        assert one.sentences[0].score == pytest.approx(other.sentences[0].score, abs=1e-3)
+
+
+def test_attention_lies_on_the_clip(trained, corpus):
+    found = UnitTranslator.load(trained, "cpu").attention(clips(corpus[1])[0])
+    assert found.weights.shape == (len(found.pieces), len(found.places))
+    np.testing.assert_allclose(found.weights.sum(1), 1, atol=1e-4)
+    assert len(found.pieces) > 5
+
+
+@pytest.mark.parametrize("clip", [[], [0, letters.COUNT], [-1]])
+def test_clips_that_it_cannot_understand_are_refused(trained, clip):
+    with pytest.raises(DataError, match="clip 0"):
+        UnitTranslator.load(trained, "cpu")([np.array(clip, dtype=np.int64)])
+
+
+def test_the_encoder_comes_from_the_core(core, corpus, tmp_path):
+    frozen = replace(OPTIONS.optimization, freeze_encoder_steps=99)
+    options = replace(short(OPTIONS, tmp_path / "t", max_steps=2), train_manifest=corpus[0], semantic_model=core)
+    train(replace(options, optimization=frozen))
+    ours, theirs = UnitTranslator.load(tmp_path / "t", "cpu").model.encoder, Core.load(core, "cpu").network.encoder
+    for one, other in zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+    train(replace(options, output_dir=tmp_path / "u"))
+    moved = UnitTranslator.load(tmp_path / "u", "cpu").model.encoder
+    assert any(not torch.equal(a, b) for a, b in zip(moved.parameters(), theirs.parameters(), strict=True))
+
+
+def test_captions_alone_make_a_translator(core, corpus, tmp_path):
+    captions = letters.write(corpus[0].parent, "captions", 20, colors=2, shapes=2, units=None)
+    options = replace(short(OPTIONS, tmp_path / "pivot", max_steps=2), semantic_model=core, pivot=Pivot(captions=captions))
+    train(options)
+    runner = UnitTranslator.load(tmp_path / "pivot", "cpu")
+    assert len(runner(clips(corpus[1]))) == 6
+    numbers = runner.zeroed(clips(corpus[1]))
+    assert len(set(numbers)) == 1
+    with pytest.raises(ConfigError, match="needs a semantic core"):
+        train(replace(options, semantic_model=None, output_dir=tmp_path / "other"))
+
+
+def test_a_bart_by_folder(stock, corpus, tmp_path):
+    options = replace(short(OPTIONS, tmp_path / "t", max_steps=2), train_manifest=corpus[0])
+    train(replace(options, decoder=Decoder(pretrained=str(stock), longest=20),
+                  optimization=replace(OPTIONS.optimization, freeze_decoder_steps=1)))  # fmt: skip
+    runner = UnitTranslator.load(tmp_path / "t", "cpu")
+    assert runner(clips(corpus[1], 1))[0].sentences
+    assert len(runner.tokens) == len(bart.Tokens.opened(stock))
+
+
+def test_only_what_is_thawed_learns(stock):
+    torch.manual_seed(0)
+    from onsei.systems.translation.ground.encoder import UnitEncoder
+    from onsei.systems.translation.translator.data import Batch
+
+    found = bart.pretrained(str(stock))
+    model = Translator(UnitEncoder(5, UNITS), found.model, 16)
+    tuning = Tuning(freeze_encoder_steps=2, freeze_decoder_steps=3)
+    options = replace(OPTIONS, decoder=Decoder(pretrained=str(stock)), optimization=tuning)
+    learner = Translating(model, options, grounded=True)
+    labels = found.tokens.encode(["two red rings ."], 10)
+    batch = Batch(("a",), torch.full((1, 9), 3), torch.tensor([9]), labels)
+    for step, (encoder, decoder) in enumerate([(False, False), (False, False), (True, False), (True, True)]):
+        learner.step(batch, Clock(step, 0, 0), lambda name, loss, keep=False: None)
+        assert model.encoder.embedding.weight.requires_grad is encoder
+        assert model.decoder.model.shared.weight.requires_grad is decoder
+        attention = [p for name, p in model.decoder.named_parameters() if "encoder_attn" in name]
+        assert attention
+        assert all(p.requires_grad for p in attention)
+
+
+def test_folders_that_are_no_bart_are_named(tmp_path, trained, stock):
+    with pytest.raises(ModelError, match="no such folder"):
+        bart.pretrained("nowhere")
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    with pytest.raises(ModelError, match="gpt2"):
+        bart.pretrained(str(tmp_path))
+    for path in stock.iterdir():
+        if path.suffix != ".safetensors":
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(ModelError, match=r"no model\.safetensors"):
+        bart.pretrained(str(tmp_path))
+
+
+def test_tokens_take_any_text_and_give_it_back():
+    tokens = bart.Tokens.learned(["two red rings", "a blue star"] * 3, 400)
+    texts = ["two red rings", "ein größeres Ding", "赤い輪", "a  b"]
+    assert tokens.decode(tokens.encode(texts, 200)) == texts
+    assert tokens.encode(["two red rings"] * 2, 4).shape == (2, 4)
+
+
+def test_the_loss_does_not_see_padding():
+    logits = torch.randn(2, 5, 7)
+    labels = torch.tensor([[1, 2, 3, -100, -100], [4, 5, 6, 0, 1]])
+    whole = translation_loss(logits, labels, 0.1)
+    parts = [(translation_loss(logits[n : n + 1, :k], labels[n : n + 1, :k], 0.1), k) for n, k in ((0, 3), (1, 5))]
+    assert whole.item() == pytest.approx(sum(x.item() * k for x, k in parts) / 8, abs=1e-6)
+
+
+def test_empty_translations_are_left_out_and_counted(corpus, tmp_path, capsys):
+    path = corpus[0].with_name("gaps.jsonl")
+    path.write_text(corpus[0].read_text())
+    letters.rewrite(path, lambda n, row: row | {"text": "  "} if n < 3 else row)
+    train(replace(short(OPTIONS, tmp_path / "t"), train_manifest=path))
+    assert "3 rows without a text" in capsys.readouterr().out
+    assert "an empty text" in (tmp_path / "t" / "quarantine.jsonl").read_text()
+    letters.rewrite(path, lambda n, row: row | {"text": ""})
+    with pytest.raises(DataError, match="no row has a text"):
+        train(replace(short(OPTIONS, tmp_path / "u"), train_manifest=path))
+
+
+def test_units_of_another_model_than_the_cores_are_refused(core, corpus, tmp_path):
+    path = letters.write(tmp_path, "other", 20, num_clusters=99)
+    with pytest.raises(DataError, match=f"the semantic core has {letters.COUNT}"):
+        train(replace(short(OPTIONS, tmp_path / "t"), train_manifest=path, semantic_model=core))
+
+
+def test_the_first_rows_alone(corpus, tmp_path, capsys):
+    options = replace(short(OPTIONS, tmp_path / "t", max_steps=1), train_manifest=corpus[0])
+    train(replace(options, data=replace(OPTIONS.data, limit=40)))
+    assert "40 translated clips to learn from, none to choose by" in capsys.readouterr().out
+
+
+def test_slots_by_hand():
+    slots = [{"color": "red blue", "relation": "left of"}, {"color": "blue blue", "relation": "above"}]
+    hypotheses = ["a red ring is left of a blue star .", "two blue stars are left of a blue ring ."]
+    assert slot_accuracy(hypotheses, slots) == {"color": 100.0, "relation": 50.0}
