@@ -18,7 +18,6 @@ def units_of(scene):
     return [PARTS[part] for word in words for part in ((word[:4], word[4:]) if len(word) > 4 else (word,))]
 
 
-
 def write(folder, name, count, *, seed=0, colors=3, shapes=3, **changes):
     """Rows with units, picture and text in ``folder/name.jsonl``."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -126,8 +126,8 @@ def test_what_is_missing_is_said_before_anything_is_written(corpus, tmp_path):
         ground(OPTIONS)
     with pytest.raises(ConfigError, match="train_manifest"):
         ground(replace(OPTIONS, output_dir=tmp_path / "run"))
+    (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="none of"):
-        (tmp_path / "empty").mkdir()
         ground(replace(OPTIONS, output_dir=tmp_path / "run", train_manifest=tmp_path / "empty"))
     with pytest.raises(ConfigError, match="multiples of 8"):
         ground(replace(OPTIONS, output_dir=tmp_path / "run", train_manifest=corpus[0], image=ImageNetwork(size=60)))
@@ -157,12 +157,16 @@ def test_a_search_chooses_and_is_resumed(trained, tmp_path):
     best = json.loads((tmp_path / "search" / "best_params.json").read_text())
     with pytest.raises(ConfigError, match="gallery"):
         ground(replace(options, data=replace(options.data, gallery=7), study=replace(study, trials=4)))
-    taken = replace(short(trained[2], tmp_path / "after", max_steps=1), params_path=tmp_path / "search" / "best_params.json")
+    taken = replace(
+        short(trained[2], tmp_path / "after", max_steps=1), params_path=tmp_path / "search" / "best_params.json"
+    )
     ground(taken)
     assert Core.load(tmp_path / "after", "cpu").size == best["embedding_dim"]
 
 
-@pytest.mark.parametrize(("content", "told"), [("[]", "expected an object"), ("{", "not JSON"), ('{"a": 1}', "no option")])
+@pytest.mark.parametrize(
+    ("content", "told"), [("[]", "expected an object"), ("{", "not JSON"), ('{"a": 1}', "no option")]
+)
 def test_parameters_that_are_none_are_named(trained, tmp_path, content, told):
     (tmp_path / "best.json").write_text(content)
     with pytest.raises(ConfigError, match=told):

@@ -28,7 +28,9 @@ KINDS = ("gru", "lstm", "transformer")
 
 
 def unit_vectors(count, size, seed=0):
-    return torch.nn.functional.normalize(torch.randn(count, size, generator=torch.Generator().manual_seed(seed)), dim=-1)
+    return torch.nn.functional.normalize(
+        torch.randn(count, size, generator=torch.Generator().manual_seed(seed)), dim=-1
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -68,7 +70,9 @@ def test_weights_over_the_table_are_as_good_as_numbers():
 def test_the_loss_of_chance_is_the_logarithm_of_the_batch():
     same = torch.ones(8, 4) / 2
     for hard in (0.0, 2.0):
-        assert contrastive_loss(same, same, torch.tensor(10.0), hard=hard).item() == pytest.approx(math.log(8), abs=1e-5)
+        assert contrastive_loss(same, same, torch.tensor(10.0), hard=hard).item() == pytest.approx(
+            math.log(8), abs=1e-5
+        )
 
 
 def test_the_loss_by_hand():
@@ -89,7 +93,9 @@ def test_one_picture_with_two_clips_is_no_negative():
     plain, masked = (contrastive_loss(speech, pictures, torch.tensor(9.0), s) for s in (None, same))
     assert masked < plain
     everything = torch.ones(4, 4, dtype=torch.bool)
-    assert contrastive_loss(speech, pictures, torch.tensor(9.0), everything, hard=1.0).item() == pytest.approx(0, abs=1e-6)
+    assert contrastive_loss(speech, pictures, torch.tensor(9.0), everything, hard=1.0).item() == pytest.approx(
+        0, abs=1e-6
+    )
 
 
 def test_hard_negatives_weigh_more():

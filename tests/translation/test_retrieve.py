@@ -134,11 +134,11 @@ def test_what_is_missing_is_said(made, tmp_path):
         retrieve(Retrieve(words=(str(made[0]), "a.wav")))
     with pytest.raises(ConfigError, match="which sounds"):
         retrieve(Retrieve(words=(str(made[0]),), image_gallery_dir=made[1]))
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "empty").mkdir()
     with pytest.raises(ModelError, match="acoustic model"):
-        (tmp_path / "a.wav").touch()
         retrieve(Retrieve(words=(str(made[0]), str(tmp_path / "a.wav")), image_gallery_dir=made[1]))
     with pytest.raises(DataError, match="no pictures in it"):
-        (tmp_path / "empty").mkdir()
         open_gallery(tmp_path / "empty")
 
 

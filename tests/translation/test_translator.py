@@ -24,7 +24,16 @@ from onsei.training.learner import Clock
 from onsei.training.options import Training
 from tests.translation import letters
 
-CLOCK = Training(epochs=24, schedule="cosine", warmup_steps=20, max_norm=1.0, device="cpu", silent=True, threads=1, estimate_memory=False)
+CLOCK = Training(
+    epochs=24,
+    schedule="cosine",
+    warmup_steps=20,
+    max_norm=1.0,
+    device="cpu",
+    silent=True,
+    threads=1,
+    estimate_memory=False,
+)
 UNITS = UnitNetwork(width=32, heads=2, layers=0, convolutions=0, dropout=0.0)
 OPTIONS = Train(
     units=UNITS,
@@ -48,8 +57,9 @@ def corpus(tmp_path_factory):
 def core(corpus, tmp_path_factory):
     folder = tmp_path_factory.mktemp("core") / "core"
     image = ImageNetwork(width=16, heads=2, layers=1)
-    ground(Ground(train_manifest=corpus[0], output_dir=folder, embedding_dim=16, units=UNITS, image=image,
-                  data=Pairs(batch_size=50), training=replace(CLOCK, epochs=1, monitor="val/recall", mode="max")))  # fmt: skip
+    clock = replace(CLOCK, epochs=1, monitor="val/recall", mode="max")
+    pairs = Ground(train_manifest=corpus[0], output_dir=folder, embedding_dim=16, units=UNITS, image=image)
+    ground(replace(pairs, data=Pairs(batch_size=50), training=clock))
     return folder
 
 
@@ -131,7 +141,9 @@ def test_the_encoder_comes_from_the_core(core, corpus, tmp_path):
 
 def test_captions_alone_make_a_translator(core, corpus, tmp_path):
     captions = letters.write(corpus[0].parent, "captions", 20, colors=2, shapes=2, units=None)
-    options = replace(short(OPTIONS, tmp_path / "pivot", max_steps=2), semantic_model=core, pivot=Pivot(captions=captions))
+    options = replace(
+        short(OPTIONS, tmp_path / "pivot", max_steps=2), semantic_model=core, pivot=Pivot(captions=captions)
+    )
     train(options)
     runner = UnitTranslator.load(tmp_path / "pivot", "cpu")
     assert len(runner(clips(corpus[1]))) == 6

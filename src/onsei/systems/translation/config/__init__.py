@@ -5,6 +5,7 @@ from onsei.systems.translation.config.evaluate import Evaluate
 from onsei.systems.translation.config.ground import Ground
 from onsei.systems.translation.config.pretrain import Pretrain
 from onsei.systems.translation.config.retrieve import Retrieve
+from onsei.systems.translation.config.run import Run
 from onsei.systems.translation.config.train import Train
 from onsei.systems.translation.config.translate import Translate
 from onsei.systems.translation.config.units import Encode, FitUnits
@@ -18,6 +19,7 @@ __all__ = [
     "Pretrain",
     "Request",
     "Retrieve",
+    "Run",
     "Train",
     "Translate",
     "Translation",

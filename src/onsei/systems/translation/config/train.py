@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from onsei.config import Fraction, NonNegative, NonNegativeInt, Positive, PositiveInt, flag, options
 from onsei.systems.translation.config.ground import ImageNetwork, UnitAugment, UnitNetwork
@@ -86,7 +86,8 @@ class Train:
     """Train a translator from manifests whose rows have units, or sound, and a text."""
 
     train_manifest: Annotated[Path | None, flag("--parallel-data-dir")] = None
-    """Encoded speech with `text` (JSONL), or a folder with one in it; needed but for captions alone."""
+    """Speech with `text`: encoded rows (JSONL), or with an acoustic model also rows of sounds, or a folder with `audio`
+    and `text` whose files match by their stems; needed but for captions alone."""
     val_manifest: Path | None = None
     """Encoded speech with `text` to choose the best weights by."""
     val_share: Fraction = 0.1
@@ -94,8 +95,8 @@ class Train:
     output_dir: Path | None = None
     """Folder of the run: checkpoints, metrics, and at the end the model; needed."""
     acoustic_model: Annotated[Path | None, flag("--acoustic-model-path")] = None
-    """Model of units (`fit-units`) that rows without `units` are encoded with; the translator needs it to hear sound,
-    and remembers it."""
+    """Model of units (`fit-units`): rows without `units` are encoded with it, and a copy of it goes into the
+    translator's folder, so that it hears sound."""
     semantic_model: Annotated[Path | None, flag("--semantic-model-path")] = None
     """Semantic core (`ground`) that the unit encoder comes from; without one it begins with chance."""
     params_path: Path | None = None
@@ -114,15 +115,9 @@ class Train:
     """Learning from captions alone."""
     augment: UnitAugment = UnitAugment(substitute=0.08, drop=0.04, masks=1)
     """Random changes of the training units."""
-    straight_through: bool = False
-    """Train the acoustic features too, through the codebook (all parameters, as the original planned): needs sound."""
     data: Parallel = Parallel()
     """Batches."""
     optimization: Tuning = Tuning()
     """The optimizer."""
     training: Training = Training(epochs=30, schedule="cosine", warmup_steps=50, max_norm=1.0)
     """The clock: epochs, precision, checkpoints, trackers."""
-
-
-Source = Literal["units", "captions"]
-"""What a translator learned from."""

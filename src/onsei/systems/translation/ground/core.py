@@ -5,7 +5,6 @@ E size of the space.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from onsei.config import from_dict
 from onsei.errors import ModelError
-from onsei.hub import store
+from onsei.hub import store, weights
 from onsei.hub.store import ModelFolder
 from onsei.nn.device import pick_device
 from onsei.systems.translation.config.ground import Contrast, ImageNetwork, UnitNetwork
@@ -108,13 +107,7 @@ class Core:
 
     def fingerprint(self) -> str:
         """Hash of the weights' file: another training, another fingerprint."""
-        return file_hash(self.folder / store.WEIGHTS_FILE)
-
-
-def file_hash(path: Path) -> str:
-    """Hash of a file's bytes."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        return weights.fingerprint(self.folder / store.WEIGHTS_FILE)
 
 
 def _parts(items: Iterable[Any]) -> Iterator[list[Any]]:

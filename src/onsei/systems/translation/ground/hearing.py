@@ -42,15 +42,16 @@ class Hearing:
         Raises:
             ModelError: there is none, or it is another one.
         """
-        places = [given] if given is not None else [*([folder / WITHIN] if folder else []), *_told(about)]
+        places = [given] if given is not None else _places(about, folder)
         place = next((path for path in places if (path / "onsei.json").is_file()), None)
         if place is None:
             if given is not None:
                 raise ModelError(f"{given}: no model in it", "name the --output-dir of `onsei translation fit-units`")
+            name = about.get("model")
             raise ModelError(
-                "the acoustic model is not where it was when the training rows were encoded"
-                if about
-                else "which acoustic model made the units of the training rows is not known",
+                f"the acoustic model that encoded the training rows ({name}) lies neither in nor beside this one"
+                if name
+                else "which acoustic model encoded the training rows is not known",
                 "give --acoustic-model DIR",
             )
         listener = Listener.load(place, device)
@@ -61,7 +62,7 @@ class Hearing:
                 f"{place}: an acoustic model of {found}; the model learned from {count} units of another one",
                 "give the acoustic model that encoded its training rows",
             )
-        return cls(listener, collapse=bool(about.get("collapse", True)))
+        return cls(listener, collapse=bool(about.get("collapsed", True)))
 
     def __call__(self, path: Path | str, **segment: Any) -> NDArray[np.int64]:
         """Units of a sound file, (U,).
@@ -99,5 +100,9 @@ def sounds_of(words: Sequence[str]) -> Iterator[Path]:
         yield from found
 
 
-def _told(about: Mapping[str, Any]) -> list[Path]:
-    return [Path(str(about[name])) for name in ("model", "path") if about.get(name)]
+def _places(about: Mapping[str, Any], folder: Path | None) -> list[Path]:
+    """Where the acoustic model may lie: within the model's folder, or beside it by its name."""
+    if folder is None:
+        return []
+    name = Path(str(about.get("model", ""))).name
+    return [folder / WITHIN, *([folder.absolute().parent / name] if name else [])]

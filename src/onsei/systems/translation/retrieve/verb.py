@@ -21,8 +21,8 @@ from onsei.errors import ConfigError, DataError
 from onsei.paths import written_aside
 from onsei.systems.translation.config.retrieve import Retrieve
 from onsei.systems.translation.ground.core import Core
-from onsei.systems.translation.ground.rows import units_of
 from onsei.systems.translation.ground.hearing import Hearing, sounds_of
+from onsei.systems.translation.ground.rows import units_of
 from onsei.systems.translation.retrieve.gallery import Gallery, open_gallery
 from onsei.systems.translation.retrieve.index import Index, open_index
 from onsei.vision import images
@@ -95,7 +95,9 @@ def _sorted_out(options: Retrieve) -> tuple[Retrieve, list[str]]:
     if model is None:
         raise ConfigError("which semantic core?", "give its folder as the first word", ["semantic_model"])
     if options.image_gallery_dir is None:
-        raise ConfigError("image_gallery_dir: required, but not given", "--image-gallery-dir FOLDER", ["image_gallery_dir"])
+        raise ConfigError(
+            "image_gallery_dir: required, but not given", "--image-gallery-dir FOLDER", ["image_gallery_dir"]
+        )
     if not sounds and options.query_manifest is None:
         raise ConfigError("which sounds?", "give sound files, or --query-manifest")
     return replace(options, semantic_model=model), sounds
@@ -106,17 +108,17 @@ def _queries(options: Retrieve, core: Core, sounds: Sequence[str]) -> Iterator[Q
         for row in Manifest.open(options.query_manifest):
             units = units_of(row)
             if len(units) and units.max() >= core.count:
-                raise DataError(f"{row.id}: unit {units.max()}, the core has {core.count}", "encode it with its own model")
+                raise DataError(
+                    f"{row.id}: unit {units.max()}, the core has {core.count}", "encode it with its own model"
+                )
             yield Query(row.id, units)
     if sounds:
-        hearing = Hearing.of(options.acoustic_model, core.about, core.count, options.device)
+        hearing = Hearing.of(options.acoustic_model, core.about, core.count, options.device, core.folder)
         for path in sounds_of(sounds):
             yield Query(str(path), hearing(path))
 
 
-def _print(
-    query: Query, best: list[tuple[int, float]], index: Index, gallery: Gallery, options: Retrieve
-) -> None:
+def _print(query: Query, best: list[tuple[int, float]], index: Index, gallery: Gallery, options: Retrieve) -> None:
     captioned = bool(gallery.captions)
     if options.format == "json":
         rows: list[dict[str, Any]] = [

@@ -64,7 +64,9 @@ def fingerprint(stage: Stage, options: Any) -> str:
         RunError: an input is missing.
     """
     values = to_dict(options)
-    values.pop("output_dir", None)
+    for name, value in stage.fields.items():  # where files lie does not matter: their content is looked at
+        if isinstance(value, (Path, str)):
+            values.pop(name, None)
     if isinstance(values.get("training"), dict):  # where it is computed does not matter
         for name in ("continue_from", "device", "device_ids", "silent", "tracker", "threads"):
             values["training"].pop(name, None)

@@ -21,18 +21,18 @@ from onsei.systems.translation.config.train import Train
 from onsei.systems.translation.ground.core import Core
 from onsei.systems.translation.ground.data import Kept
 from onsei.systems.translation.ground.encoder import UnitEncoder
+from onsei.systems.translation.ground.hearing import WITHIN
 from onsei.systems.translation.ground.params import network_of, read_params
 from onsei.systems.translation.ground.rows import Encoded, check_fit, open_encoded, part_off, shared
 from onsei.systems.translation.stock import bart
 from onsei.systems.translation.translator.data import Preparation, Seen, pictures, source
 from onsei.systems.translation.translator.learner import Pivoting, Translating
 from onsei.systems.translation.translator.model import Pivoted, Translator
+from onsei.systems.translation.translator.parallel import with_units
 from onsei.training.engine import Engine, Summary
 from onsei.training.resume import choose_start
 
 STAGE = "train"
-ACOUSTIC = "acoustic_model"
-"""Folder of the acoustic model within the translator's, so that it hears sound wherever it is carried."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def gathered(options: Train, core: Core | None) -> Material:
     """
     if options.train_manifest is None or options.output_dir is None:
         raise ConfigError("train_manifest: required, but not given", "--train-manifest FILE", ["train_manifest"])
-    encoded = open_encoded(options.train_manifest)
+    encoded = open_encoded(with_units(options.train_manifest, options.acoustic_model, options.output_dir, "train"))
     empty = sum(1 for row in encoded.manifest if not (row.text or "").strip())
     if empty == len(encoded.manifest):
         raise DataError(f"{encoded.manifest.path}: no row has a text", "give rows the key `text`")
@@ -132,7 +132,7 @@ def gathered(options: Train, core: Core | None) -> Material:
         encoded = _first(encoded, options.data.limit, options.output_dir)
     val = None
     if options.val_manifest is not None:
-        val = open_encoded(options.val_manifest)
+        val = open_encoded(with_units(options.val_manifest, options.acoustic_model, options.output_dir, "val"))
         both = shared(encoded.manifest, val.manifest, "id")
         if both:
             raise DataError(f"{val.manifest.path}: {len(both)} rows are in training too, such as {both[0]}",
@@ -178,8 +178,8 @@ def save(
         folder, system="translation", stage=STAGE, config=config, weights=weights, history=history, about=known,
         files=decoder.tokens.files(),
     )  # fmt: skip
-    if options.acoustic_model is not None and not (folder / ACOUSTIC).exists():
-        shutil.copytree(options.acoustic_model, folder / ACOUSTIC, ignore=shutil.ignore_patterns(*store.RUN_FILES))
+    if options.acoustic_model is not None and not (folder / WITHIN).exists():
+        shutil.copytree(options.acoustic_model, folder / WITHIN, ignore=shutil.ignore_patterns(*store.RUN_FILES))
 
 
 def _config(
