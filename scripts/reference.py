@@ -33,6 +33,8 @@ SAVED: dict[str, str | tuple[str, ...]] = {
     "articulation": "onsei.systems.articulation.config.saved:Saved",
     "translation pretrain": ("network", "task"),
     "translation fit-units": ("features", "units"),
+    "translation ground": ("units", "image", "contrast", "embedding_dim", "num_clusters"),
+    "translation train": ("units", "image", "pivot", "language", "num_clusters"),
 }
 """What of a system's or stage's options a model is saved with, or the class of all that; a test compares it
 with an onsei.json."""
