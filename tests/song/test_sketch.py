@@ -21,8 +21,10 @@ from onsei.systems.song.sketch.codebook import Codebook, check_same, check_size,
 from onsei.systems.song.sketch.embedding import MelFrames, open_embedding
 from onsei.systems.song.sketch.frames import HOP, embedded, fitted, frames_of, sound_of
 from onsei.systems.song.sketch.tokens import Tokens, content_of, of_row
+from tests.units import test_muq as muqs
 
 RATE = 16000
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "songs_ja" / "nit_song070"
 
 
 def sing(path, seconds, seed, rate=RATE):
@@ -191,6 +193,23 @@ def test_songs_become_tokens_that_the_rows_name(corpus, tmp_path):
     assert (tmp_path / "out" / rows[0].extra["prompt_wav"]).resolve() == (corpus / "prompts/p.wav").resolve()
 
 
+@pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared/data/songs_ja")
+def test_real_songs_have_as_many_tokens_as_latents_over_the_whole():
+    pytest.importorskip("diffusers")
+    from onsei.systems.song.config import Codec
+    from onsei.systems.song.model import Autoencoder
+
+    codec = Codec(audio_channels=1, channels=4, c_mults=(1, 1, 1, 1, 1))
+    autoencoder = Autoencoder(codec, 8).eval()
+    for path in sorted(SHARED.glob("*.flac")):
+        sound, _ = io.load(path, codec.sample_rate)
+        mean, _ = autoencoder.encode(torch.from_numpy(sound[None, None, : 30 * codec.sample_rate]))
+        assert len(sound_of(Row("a", path), codec.sample_rate, codec.hop)) // HOP == -(-len(sound) // codec.hop)
+        cut = Row("a", path, duration=min(30.0, len(sound) / codec.sample_rate), offset=0.0)
+        heard = sound_of(cut, codec.sample_rate, codec.hop)
+        assert len(embedded(heard, MelFrames())) == mean.shape[-1]
+
+
 def test_tokens_tell_notes_apart(corpus, tmp_path):
     sketch(corpus, tmp_path / "out")
     row = next(iter(Manifest.open(tmp_path / "out/train.jsonl")))
@@ -277,13 +296,30 @@ def test_broken_codebooks_and_rows_are_told(corpus, tmp_path, capsys):
     ("words", "found"),
     [
         (["--hop", "1000"], "48 latents a second"),
-        (["--embedding", "./none"], "none"),
+        (["--embedding", "./none"], "no such folder"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_made(corpus, tmp_path, capsys, words, found):
     assert sketch(corpus, tmp_path / "out", *words) == 2
     assert found in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_muq_hears_songs_on_a_device_of_its_own(corpus, tmp_path, capsys):
+    model = muqs.folder(tmp_path)
+    words = ["song", "fit-sketch", "--data-jsonl", corpus / "train.jsonl", "--output-path", tmp_path / "muq.pt"]
+    words += ["--muq-model", model, "--muq-device", "cpu", "--codes", 12, "--code-size", 8, "--steps", 3]
+    assert cli.main([str(word) for word in [*words, "--cache-dir", tmp_path / "cache"]]) == 0
+    assert sketch(corpus, tmp_path / "out", "--muq-device", "cpu", codebook=tmp_path / "muq.pt") == 0
+    for row in Manifest.open(tmp_path / "out/train.jsonl"):
+        assert len(of_row(row, tmp_path / "out", "").values) == round(row.duration * 25)
+    capsys.readouterr()
+    other = f"{model}@1"
+    assert sketch(corpus, tmp_path / "other", "--muq-model", other, codebook=tmp_path / "muq.pt") == 2
+    assert "codebook of the embedding" in capsys.readouterr().err
+    for layer in ("3", "-4", "x"):
+        with pytest.raises(ConfigError, match="layer"):
+            open_embedding(f"{model}@{layer}", "cpu")
 
 
 def test_how_evenly_codes_are_used():

@@ -21,7 +21,8 @@ class FitSketch:
     output_path: Path
     """File for the codebook; it ends in .safetensors, whatever ending is given."""
     embedding: Annotated[str, flag("--muq-model", "--muq-path")] = "OpenMuQ/MuQ-large-msd-iter"
-    """MuQ model, by name on the Hub or folder; or `mel`: log mel frames, which need no weights."""
+    """MuQ model, by name on the Hub or folder, `@8` behind it for the output of layer 8; or `mel`: log mel frames,
+    which need no weights."""
     codes: Annotated[PositiveInt, flag("--codebook-size", "--num-codes")] = 16384
     """Codes; the released checkpoints have 16384. Refused where the songs have fewer than 30 frames for each."""
     code_size: Annotated[PositiveInt, flag("--codebook-dim")] = 64

@@ -7,7 +7,6 @@ import torch
 from numpy.typing import NDArray
 
 from onsei.audio.features import MelSpectrogram
-from onsei.errors import ModelError
 from onsei.systems.song.sketch.frames import HOP, RATE, Embedding
 
 MEL = "mel"
@@ -46,4 +45,6 @@ def open_embedding(name: str, device: str = "auto") -> Embedding:
     """
     if name == MEL:
         return MelFrames()
-    raise ModelError(f"{name}: MuQ models are not read yet", "give --embedding mel, which needs no weights")
+    from onsei.systems.song.sketch.muq import MuQFrames
+
+    return MuQFrames.load(name, device)
