@@ -31,8 +31,11 @@ from tests.vision.films import write
 
 NATURAL = replace(MEL, log="natural")
 TINY = GeneratorShape(
-    upsample_rates=(10, 4, 4), upsample_initial_channel=16, resblock_kernel_sizes=(3,), resblock_dilation_sizes=((1, 3),)
-)  # fmt: skip
+    upsample_rates=(10, 4, 4),
+    upsample_initial_channel=16,
+    resblock_kernel_sizes=(3,),
+    resblock_dilation_sizes=((1, 3),),
+)
 
 
 def corpus(made):
