@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from onsei.config import Fraction, NonNegative, NonNegativeInt, Positive, PositiveInt, flag, options
-from onsei.former import Former
 
 
 @options
 class Prepare:
     """Make clips of films of a vocal tract: pictures, log-mels and sounds of one length, to the sample."""
-
-    FORMER: ClassVar[Mapping[str, Former]] = {}
 
     data_dir: Annotated[Path, flag("--video-dir")]
     """Folder of films, searched below too; any container that FFmpeg reads."""

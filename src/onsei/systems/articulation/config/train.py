@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from onsei.config import Fraction, NonNegative, NonNegativeInt, Positive, PositiveInt, flag, options
+from onsei.former import Former
 from onsei.systems.articulation.config.network import Model
 from onsei.training.options import Training
 
@@ -90,6 +92,12 @@ class Optimizer:
 @options
 class Train:
     """Train a mel generator on clips that `prepare` made."""
+
+    FORMER: ClassVar[Mapping[str, Former]] = {
+        "--out-ckpt": Former({"*": ""}, "has no effect: the run folder becomes the model, with the best weights"),
+        "--prefetch-factor": Former({"*": ""}, "has no effect: each worker is two batches ahead"),
+        "--pin-memory": Former({"": "", "True": "", "true": ""}, "has no effect"),
+    }
 
     train_manifest: Path
     """Manifest of the training clips, which `prepare` writes; its scaler and definition of mels lie beside it."""
