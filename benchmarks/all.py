@@ -12,6 +12,7 @@ NAMES = (
     *("training", "training_step", "vocoder_speed", "digits", "an4", "arctic"),
     *("esc10", "digits_label", "encoder_control", "classify", "song_lyrics"),
     *("articulation_speed", "articulation_tract"),
+    *("kmeans", "pretraining", "encoding", "translation_units"),
 )
 
 

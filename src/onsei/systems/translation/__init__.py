@@ -9,6 +9,12 @@ SYSTEM = System(
     summary="an unwritten language, from bare recordings to sentences",
     verbs=(
         Verb(
+            "prepare",
+            "recordings, pictures and sentences to manifests",
+            f"{_HERE}.config:Prepare",
+            f"{_HERE}.prepare.verb:prepare",
+        ),
+        Verb(
             "pretrain",
             "an encoder learns from bare recordings",
             f"{_HERE}.config:Pretrain",

@@ -3,6 +3,7 @@
 from onsei.systems.translation.config.answer import Candidate, Request, Translation
 from onsei.systems.translation.config.evaluate import Evaluate
 from onsei.systems.translation.config.ground import Ground
+from onsei.systems.translation.config.prepare import Prepare
 from onsei.systems.translation.config.pretrain import Pretrain
 from onsei.systems.translation.config.retrieve import Retrieve
 from onsei.systems.translation.config.run import Run
@@ -16,6 +17,7 @@ __all__ = [
     "Evaluate",
     "FitUnits",
     "Ground",
+    "Prepare",
     "Pretrain",
     "Request",
     "Retrieve",
