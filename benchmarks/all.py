@@ -13,6 +13,7 @@ NAMES = (
     *("esc10", "digits_label", "encoder_control", "classify", "song_lyrics"),
     *("articulation_speed", "articulation_tract"),
     *("kmeans", "pretraining", "encoding", "translation_units"),
+    *("song_generation", "song_loading"),
 )
 
 

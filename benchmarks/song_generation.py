@@ -87,8 +87,12 @@ def seconds(work: Callable[[], object]) -> float:
 def composer_at(network: SongNetwork, sampling: Sampling, place: int, frames: int) -> Composer:
     """A composer behind ``place`` frames of random song."""
     sizes, generator = network.sizes, torch.Generator().manual_seed(place)
-    lyrics = Lyrics(*(torch.randint(1, 40, (1, sizes.lyrics_len), generator=generator) for _ in range(3)), torch.tensor([500]))
-    prompt = Prompt(torch.randn(1, sizes.prompt_len, sizes.latent_dim, generator=generator), torch.tensor([sizes.prompt_len]))
+    lyrics = Lyrics(
+        *(torch.randint(1, 40, (1, sizes.lyrics_len), generator=generator) for _ in range(3)), torch.tensor([500])
+    )
+    prompt = Prompt(
+        torch.randn(1, sizes.prompt_len, sizes.latent_dim, generator=generator), torch.tensor([sizes.prompt_len])
+    )
     made = Composer(network, lyrics, prompt, sampling, [generator], frames)
     step = 16 * sizes.block_size
     for begin in range(0, place, step):
@@ -100,7 +104,7 @@ def composer_at(network: SongNetwork, sampling: Sampling, place: int, frames: in
 
 
 def measured(network: SongNetwork, place: int, frames: int, steps: int, rounds: int) -> dict[str, float]:
-    """CPU seconds of a block's parts at a place in the song, ours and the usual way; the largest difference of states."""
+    """CPU seconds of a block's parts at a place in the song, ours and the usual way; how far states differ."""
     sizes, sampling = network.sizes, Sampling(steps=steps)
     composer = composer_at(network, sampling, place, frames)
     length, tokens = composer._cache.length, torch.randint(0, sizes.num_pitch, (sizes.block_size + 1,))
@@ -159,7 +163,9 @@ def main() -> int:
     network = SongNetwork(layout, len(SYMBOLS)).eval().requires_grad_(False)
     frames = int(options.seconds * 25) // layout.block_size * layout.block_size
     last = frames - layout.block_size
-    places = [round(last * n / (options.places - 1) / layout.block_size) * layout.block_size for n in range(options.places)]
+    places = [
+        round(last * n / (options.places - 1) / layout.block_size) * layout.block_size for n in range(options.places)
+    ]
     rows = []
     for place in places:
         row = measured(network, place, frames, options.steps, options.rounds)
@@ -176,8 +182,10 @@ def main() -> int:
     }
     apart = max(row["apart"] for row in rows)
     met = apart <= TOLERANCE and spread <= BARS["spread"] and all(ratios[name] >= BARS[name] for name in ratios)
-    print(f"language model {ratios['lm']:.2f} (bar {BARS['lm']}), whole {ratios['whole']:.2f} (bar {BARS['whole']}), "
-          f"blocks within {spread:.0%} of their mean (bar 20 %)")
+    print(
+        f"language model {ratios['lm']:.2f} (bar {BARS['lm']}), whole {ratios['whole']:.2f} (bar {BARS['whole']}), "
+        f"blocks within {spread:.0%} of their mean (bar 20 %)"
+    )
     results = {
         "ratios": {name: round(value, 3) for name, value in ratios.items()}, "spread": round(spread, 3), "bars": BARS,
         "passed": met, "largest_difference": apart, "parameters": sum(p.numel() for p in network.parameters()),

@@ -123,7 +123,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=options.folder) as place:
         index, size = write_shards(Path(place), network, codec)
         print(f"wrote {size / 2**30:.2f} GiB", flush=True)
-        peaks = {name: peak(work, index, Path(place) / "model") for name, work in (("import", _IMPORT), ("open", _OPEN))}
+        peaks = {
+            name: peak(work, index, Path(place) / "model") for name, work in (("import", _IMPORT), ("open", _OPEN))
+        }
     ratios = {name: value / size for name, value in peaks.items()}
     met = all(ratio <= BAR for ratio in ratios.values())
     for name, ratio in ratios.items():

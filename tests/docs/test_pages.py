@@ -27,6 +27,7 @@ NEEDED = {  # what a verb cannot do without
     "song fit-sketch": [],
     "data merge": [],
     "audio augment": [],
+    "song generate": ["model", "[verse] a"],
     "vocoder train": [],
     "vocoder vocode": ["model", "a.npy"],
     "articulation prepare": ["--data-dir", "videos", "--output-dir", "out"],

@@ -12,6 +12,10 @@ from onsei.hub import weights
 from onsei.systems.song.config import Import
 from onsei.systems.song.exchange.importing import bring
 from onsei.systems.song.inference import Singer
+from onsei.systems.song.sketch.codebook import Codebook
+from onsei.systems.song.sketch.embedding import open_embedding
+from onsei.units import muq
+from onsei.units.muq.loading import shape_of
 
 from . import singers
 
@@ -199,3 +203,40 @@ def test_no_checkpoint(tmp_path, content):
     torch.save({"model.other": torch.zeros(2)}, tmp_path / "y.pt")
     with pytest.raises(OnseiError, match="no checkpoint of SongBloom"):
         bring(Import(tmp_path / "y.pt", tmp_path / "model"))
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_the_forks_codebook(tmp_path, capsys, narrow):
+    """Every frame gets the code that vector-quantize-pytorch's formula gives it; another MuQ is refused."""
+    folder = muq_folder(tmp_path / "muq", width=16)
+    torch.manual_seed(0)
+    state = {"vq._codebook.embed": torch.randn(1, 20, 6 if narrow else 16), "vq._codebook.initted": torch.ones(1)}
+    if narrow:
+        state |= {"vq.project_in.weight": torch.randn(6, 16), "vq.project_in.bias": torch.randn(6)}
+        state |= {"vq.project_out.weight": torch.randn(16, 6), "vq.project_out.bias": torch.randn(16)}
+    torch.save({"state_dict": state}, tmp_path / "vq_16384.pt")
+    words = ["song", "import", str(tmp_path / "vq_16384.pt"), "--output-dir", str(tmp_path / "vq")]
+    assert cli.main([*words, "--muq-model", str(folder)]) == 0
+    book = Codebook.load(tmp_path / "vq" / "vq_16384.pt")
+    frames = torch.randn(50, 16)
+    projected = frames @ state["vq.project_in.weight"].T + state["vq.project_in.bias"] if narrow else frames
+    wanted = torch.cdist(projected, state["vq._codebook.embed"][0]).argmin(1)
+    assert book.tokens(frames.numpy()).tolist() == wanted.tolist()
+    assert book.embedding_fingerprint == open_embedding(str(folder), "cpu").fingerprint
+    assert cli.main([*words, "--muq-model", str(folder)]) == 2
+    other = muq_folder(tmp_path / "other", width=8)
+    assert cli.main([*words, "--muq-model", str(other), "--force"]) == 2
+    assert "--muq-model" in capsys.readouterr().err
+
+
+def muq_folder(path, width):
+    path.mkdir()
+    config = {
+        "n_mels": 16, "hop_length": 240, "conv_dim": 4, "encoder_dim": width, "encoder_depth": 1,
+        "stat": {"melspec_2048_mean": 6.0, "melspec_2048_std": 18.0},
+        "w2v2_config": {"num_attention_heads": 2, "intermediate_size": 8, "conv_depthwise_kernel_size": 3},
+    }  # fmt: skip
+    (path / "config.json").write_text(json.dumps(config))
+    network = muq.MuQ(shape_of(config, path))
+    weights.save(path / "model.safetensors", {f"model.{k}": v for k, v in network.state_dict().items()})
+    return path

@@ -14,7 +14,8 @@ class Import:
     run."""
 
     checkpoint: Annotated[Positional[Path], shown_as("CHECKPOINT")]
-    """A `.pt`, a Lightning `.ckpt`, with or without LoRA, a `.safetensors`, or the `.index.json` of several."""
+    """A `.pt`, a Lightning `.ckpt`, with or without LoRA, a `.safetensors`, or the `.index.json` of several; or the
+    fork's codebook."""
     output_dir: Path
     """Folder of the model."""
     config: Path | None = None
@@ -24,6 +25,8 @@ class Import:
     `autoencoder_music_dsp1920.ckpt` beside it."""
     vocab: Path | None = None
     """The table of symbols, `vocab_g2p.yaml`; by default the one beside it, else that of the released models."""
+    muq_model: str = "OpenMuQ/MuQ-large-msd-iter"
+    """Of a codebook (`vq_16384.pt` of the fork): the MuQ that it was fitted on, by name on the Hub or folder."""
     base: Path | None = None
     """Checkpoint that adapters belong to, where the file holds adapters alone."""
     lora_alpha: NonNegative = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from onsei.hub import store
 from onsei.hub.about import About
 from onsei.nn.device import pick_dtype
 from onsei.systems.song.config import Codec, Import, Network
-from onsei.systems.song.exchange import adapters, upstream
+from onsei.systems.song.exchange import adapters, codebooks, upstream
 from onsei.systems.song.model import SongModel
 from onsei.systems.song.model.autoencoder import released
 from onsei.text.phones import SYMBOLS, Phones
@@ -56,7 +57,12 @@ def bring(options: Import) -> None:
         raise ConfigError(f"{folder}: holds a model already", "give --force to replace it, or name another folder")
     if (folder / "checkpoints").exists():
         raise ConfigError(f"{folder}: holds a training run", "name another --output-dir")
-    found = understand(options)
+    content = upstream.content(options.checkpoint)
+    tensors = upstream.tensors_of(options.checkpoint, content)
+    if codebooks.is_codebook(tensors):
+        _bring_codebook(options, tensors)
+        return
+    found = understand(options, content, tensors)
     store.save(
         folder,
         system="song",
@@ -70,11 +76,19 @@ def bring(options: Import) -> None:
     print(report(found, options))
 
 
-def understand(options: Import) -> Found:
+def _bring_codebook(options: Import, tensors: dict[str, Tensor]) -> None:
+    path = options.output_dir / f"{options.checkpoint.stem}.safetensors"
+    if path.exists() and not options.force:
+        raise ConfigError(f"{path}: is there already", "give --force to replace it, or name another folder")
+    found = codebooks.codebook(tensors, options.muq_model, options.checkpoint)
+    options.output_dir.mkdir(parents=True, exist_ok=True)
+    found.save(path)
+    print(f"{options.checkpoint}: {found.codes} codes over {found.embedding}\nwrote {path}, {found.fingerprint}")
+
+
+def understand(options: Import, content: Any, tensors: dict[str, Tensor]) -> Found:
     """Network, codec and table of symbols of a checkpoint and what lies beside it. Errors as for ``bring``."""
     path = options.checkpoint
-    content = upstream.content(path)
-    tensors = upstream.tensors_of(path, content)
     if options.base is not None:
         tensors = {**upstream.read(options.base), **_under_model(tensors)}
     tensors, remarks = adapters.joined(tensors, content, options.lora_alpha, str(path))
