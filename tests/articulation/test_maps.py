@@ -125,7 +125,7 @@ def test_any_part_of_the_encoder_can_be_shown_and_a_wrong_one_is_answered():
     assert np.abs(maps - wanted).max() < 2e-4 * wanted.max()
     assert chosen_layer(model, "") == "trunk.blocks.0"
     assert chosen_layer(network(size=128), "") == "trunk"  # 32 × 32
-    assert chosen_layer(network(size=8), "") == "trunk.blocks.0"  # none is as fine as 16 × 16
+    assert chosen_layer(network(size=8), "") == "trunk.blocks.0"  # none is as fine as 32 × 32
     with pytest.raises(ConfigError, match=r"--layer trunk.blocks.9.*\n.*trunk.blocks.0 \(4 × 16 × 16\)"):
         chosen_layer(model, "trunk.blocks.9")
 

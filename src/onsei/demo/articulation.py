@@ -191,7 +191,7 @@ def _formants(films: Films, heard: list[Sound]) -> FormantErrors:
 
 def _beside(path: Path, bands: list[Explained]) -> Iterator[film.Pixels]:
     for number, picture in enumerate(video.read(path).frames):
-        hot = [overlaid(picture, found.maps[number], 0.6) for found in bands]
+        hot = [overlaid(picture, found.shown[number], 0.6) for found in bands]
         yield np.concatenate([np.repeat(picture[..., None], 3, axis=2), *hot], axis=1)
 
 
@@ -200,6 +200,7 @@ def _frames(path: Path, bands: list[Explained]) -> Figure:
     chosen = np.linspace(0, len(pictures) - 1, 7)[1:-1].round().astype(int)
     first, second = bands
     shown = [
-        (f"{float(n / FRAMES):.2f} s", overlaid_twice(pictures[n], first.maps[n], second.maps[n], 0.7)) for n in chosen
+        (f"{float(n / FRAMES):.2f} s", overlaid_twice(pictures[n], first.shown[n], second.shown[n], 0.7))
+        for n in chosen
     ]
     return sheet(shown)

@@ -134,7 +134,7 @@ def captioned(sound: Sound, caption: str) -> str:
 
 def film(content: bytes, caption: str) -> str:
     """A player that holds an mp4 film, with its caption."""
-    player = f'<video controls playsinline preload="metadata" src="{_data("video/mp4", content)}"></video>'
+    player = f'<video controls playsinline preload="auto" src="{_data("video/mp4", content)}"></video>'
     return f"<figure>{player}{_caption(caption)}</figure>"
 
 

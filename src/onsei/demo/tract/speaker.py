@@ -112,8 +112,11 @@ def drawn(random: np.random.Generator, seconds: float) -> list[Vowel]:
     bag: list[str] = []
     while True:
         long = random.uniform(0.18, 0.42)
-        if at + long > seconds - 0.25:
-            return vowels
+        rest = seconds - 0.25 - at
+        if long > rest:
+            if vowels or rest < 0.1:
+                return vowels
+            long = rest  # a short utterance is one short vowel
         bag = bag or list(random.permutation(list(VOWELS)))
         name = next((v for v in bag if v != last), bag[0])
         bag.remove(name)

@@ -49,7 +49,7 @@ class Explain:
     """gradcam: each channel by its mean gradient; gradcam++: by its positive second-order share; hirescam: each place
     by its own gradient, which for encoders that keep places is what they compute."""
     layer: str = ""
-    """Part of the encoder whose map is shown, such as `trunk.blocks.2`; by default the last whose map is 16 × 16 or
+    """Part of the encoder whose map is shown, such as `trunk.blocks.2`; by default the last whose map is 32 × 32 or
     finer; `trunk` is the very last. A wrong name is answered with all that there are."""
     target: Target = "frame"
     """frame: what in a frame raises the band at that frame; clip: what in it raises the band anywhere in the film."""

@@ -39,6 +39,7 @@ from onsei.systems.articulation.inference import Articulator
 
 ABOUT = "explain.json"
 _DRAWN = 5
+_SCALED_BY = 0.75
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,15 @@ class Explained:
 
     band: Span
     maps: NDArray[np.float32]
-    """(T, size, size), 1 where the film's hottest place is."""
+    """(T, size, size), above 1 in few frames."""
     scale: float
-    """What 1 stands for, in dB but for gradcam++."""
+    """What 1 stands for, in dB but for gradcam++: in three of four frames in which the band is heard the hottest place
+    is colder."""
+
+    @property
+    def shown(self) -> NDArray[np.float32]:
+        """The maps in 0..1, as they are stored and drawn."""
+        return np.minimum(self.maps, np.float32(1))
 
 
 def explain(options: Explain) -> None:
@@ -92,16 +99,17 @@ def explain(options: Explain) -> None:
 
 
 def explained(runner: Articulator, seen: NDArray[np.float32], question: Question, band: Span, size: int) -> Explained:
-    """Heat maps of pictures (T, H, W) as the network sees them, brought to 0..1 over the film.
+    """Heat maps of pictures (T, H, W) as the network sees them, on one scale over the film.
 
     Raises:
-        DataError: nothing in the film raises the band.
+        DataError: hardly anything in the film raises the band.
     """
     maps = heat_maps(runner.model, seen, question, size) * np.float32(runner.scaler.std)
-    top = float(maps.max())
+    hottest = maps.max(axis=(1, 2))[sounding(levels(runner, seen, question))]
+    top = float(np.quantile(hottest, _SCALED_BY))
     if not top > 0:
         raise DataError(
-            f"band {band.name}: no place of any frame raises it, by {question.method} in {question.layer or 'trunk'}",
+            f"band {band.name}: hardly any place of any frame raises it, by {question.method}",
             "train the model further, or choose another --method or --layer",
         )
     return Explained(band, maps / np.float32(top), top)
@@ -167,17 +175,18 @@ def _save(found: Explained, whole: NDArray[np.float32], options: Explain) -> Non
     """The sequence, its mean over the mean picture, and chosen frames alone and on one sheet."""
     folder, name = options.output_dir, found.band.name
     stream = io.BytesIO()
-    np.save(stream, found.maps)
+    maps = found.shown
+    np.save(stream, maps)
     _write(folder / sequence_name(name), stream.getvalue())
     pictures = np.rint(whole * 255).astype(np.uint8)
-    mean = found.maps.mean(axis=0)
+    mean = maps.mean(axis=0)
     average = overlaid(pictures.mean(axis=0).astype(np.uint8), mean / max(float(mean.max()), 1e-9), options.alpha)
     title = f"{name}, {found.band.low:g} to {found.band.high:g} Hz"
     _write(folder / f"gradcam_{name}_average.png", to_png(sheet([("mean of the film", average)], title=title)))
     spread = tuple(np.unique(np.linspace(0, len(whole) - 1, _DRAWN + 2)[1:-1].round().astype(int)).tolist())
     shown = []
     for number in options.target_frames or spread:
-        over = overlaid(pictures[number], found.maps[number], options.alpha)
+        over = overlaid(pictures[number], maps[number], options.alpha)
         shown.append((f"frame {number}", over))
         _write(folder / f"gradcam_{name}_frame{number:04d}.png", to_png(sheet([(f"frame {number}", over)])))
     _write(folder / f"gradcam_{name}_frames.png", to_png(sheet(shown, title=title)))

@@ -22,7 +22,7 @@ from onsei.systems.articulation.config.explain import Method, Target
 from onsei.systems.articulation.model import MelGenerator
 from onsei.vocoder.definition import MelDefinition
 
-_FINE = 16
+_FINE = 32
 _FRAMES_AT_ONCE = 64
 _TARGETS_AT_ONCE = 16
 
@@ -80,7 +80,7 @@ def layers(model: MelGenerator) -> dict[str, tuple[int, int, int]]:
 
 
 def chosen_layer(model: MelGenerator, name: str) -> str:
-    """The layer called ``name``; without a name the last one whose map is 16 × 16 or finer.
+    """The layer called ``name``; without a name the last one whose map is 32 × 32 or finer.
 
     Raises:
         ConfigError: no such layer.
