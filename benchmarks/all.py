@@ -14,6 +14,7 @@ NAMES = (
     *("articulation_speed", "articulation_tract", "articulation_maps"),
     *("kmeans", "pretraining", "encoding", "translation_units"),
     *("song_generation", "song_loading"),
+    *("translation_world", "translation_flickr", "translation_mboshi"),
 )
 
 

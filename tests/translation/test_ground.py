@@ -147,7 +147,7 @@ def test_a_core_is_no_translator_and_says_so(trained, corpus, tmp_path):
 
 
 def test_a_search_chooses_and_is_resumed(trained, tmp_path):
-    study = Study(trials=2, epochs=1, embedding_dims=(8, 16), batch_sizes=(25, 50), widths=(8,), only=True)
+    study = Study(trials=2, trial_epochs=1, embedding_dims=(8, 16), batch_sizes=(25, 50), widths=(8,), only=True)
     options = replace(short(trained[2], tmp_path / "search", max_steps=2), study=study)
     assert ground(options) is None
     best = json.loads((tmp_path / "search" / "best_params.json").read_text())

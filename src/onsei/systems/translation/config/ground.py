@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from onsei.config import Fraction, NonNegative, NonNegativeInt, Positive, PositiveInt, flag, options
+from onsei.former import Former
 from onsei.training.options import Training
 
 
@@ -120,13 +122,13 @@ class Study:
     """SQLite file of the study; by default `optuna_study.db` in the output folder."""
     name: Annotated[str, flag("--study-name")] = "ground"
     """Name of the study in this file."""
-    epochs: PositiveInt = 3
+    trial_epochs: PositiveInt = 3
     """Epochs of a trial."""
     workers: Annotated[PositiveInt, flag("--n-jobs")] = 1
     """Trials at a time, each in a process of its own."""
-    seed: NonNegativeInt = 0
+    sampler_seed: NonNegativeInt = 0
     """Seed of the search."""
-    learning_rate: tuple[Positive, Positive] = (1e-4, 3e-3)
+    learning_rates: tuple[Positive, Positive] = (1e-4, 3e-3)
     """Lowest and highest learning rate."""
     embedding_dims: tuple[PositiveInt, ...] = (128, 256, 512)
     """Sizes of the embedding to choose from."""
@@ -141,6 +143,8 @@ class Study:
 @options
 class Ground:
     """Bring units and pictures into one space, in which what belongs together lies together."""
+
+    FORMER: ClassVar[Mapping[str, Former]] = {"--num-train-epochs": Former({"*": "--epochs {value}"})}
 
     train_manifest: Annotated[Path | None, flag("--preprocessed-data-dir")] = None
     """Encoded pairs: rows with `units` and `image` (JSONL), or the folder that `encode` wrote; needed."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from onsei.config import Fraction, NonNegative, NonNegativeInt, Positive, PositiveInt, flag, options
+from onsei.former import Former
 from onsei.systems.translation.config.ground import ImageNetwork, UnitAugment, UnitNetwork
 from onsei.training.options import Training
 
@@ -84,6 +86,8 @@ class Pivot:
 @options
 class Train:
     """Train a translator from manifests whose rows have units, or sound, and a text."""
+
+    FORMER: ClassVar[Mapping[str, Former]] = {"--num-train-epochs": Former({"*": "--epochs {value}"})}
 
     train_manifest: Annotated[Path | None, flag("--parallel-data-dir")] = None
     """Speech with `text`: encoded rows (JSONL), or with an acoustic model also rows of sounds, or a folder with `audio`

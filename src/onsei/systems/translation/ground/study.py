@@ -48,13 +48,13 @@ def searched(options: Ground) -> Ground:
             objective=f"{__name__}:objective",
             payload=to_dict(options),
             comparable={
-                "epochs": search.epochs,
+                "epochs": search.trial_epochs,
                 "gallery": options.data.gallery,
                 "train_manifest": str(options.train_manifest),
                 "val_manifest": str(options.val_manifest),
             },
             workers=search.workers,
-            seed=search.seed,
+            seed=search.sampler_seed,
         )
     )
     write_text(options.output_dir / FILE, json.dumps(dict(best.params), indent=1) + "\n")
@@ -102,7 +102,7 @@ def _tried(options: Ground, material: Material, trial: study.Trial) -> float:
     search = options.study
     assert options.output_dir is not None
     params = {
-        "learning_rate": trial.suggest_float("learning_rate", *search.learning_rate, log=True),
+        "learning_rate": trial.suggest_float("learning_rate", *search.learning_rates, log=True),
         "embedding_dim": trial.suggest_categorical("embedding_dim", search.embedding_dims),
         "batch_size": trial.suggest_categorical("batch_size", search.batch_sizes),
         "width": trial.suggest_categorical("width", search.widths),
@@ -111,7 +111,7 @@ def _tried(options: Ground, material: Material, trial: study.Trial) -> float:
     shutil.rmtree(folder, ignore_errors=True)
     clock = replace(
         options.training,
-        epochs=search.epochs, silent=True, keep=1, continue_from="", tracker=(), estimate_memory=False,
+        epochs=search.trial_epochs, silent=True, keep=1, continue_from="", tracker=(), estimate_memory=False,
     )  # fmt: skip
     tried = replace(with_params(options, params, "trial"), training=clock, output_dir=folder)
     try:

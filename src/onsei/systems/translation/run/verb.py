@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from onsei.config import from_dict, merged, to_dict
+from onsei.config import from_dict, merged, to_dict, to_yaml
 from onsei.errors import RunError
 from onsei.hub import store
 from onsei.paths import write_text
@@ -122,11 +124,30 @@ def _done(stage: Stage, verb: Verb, options: Any, verdict: Verdict, state: _Stat
     began = time.perf_counter()
     state.note(stage.name, mark, 0.0, whole=False)
     try:
-        resolve(verb.run)(options)
+        _execute(stage, verb, options, state.path.parent)
     except BaseException:
         state.note(stage.name, mark, time.perf_counter() - began, whole=False)
         raise
     state.note(stage.name, mark, time.perf_counter() - began, whole=True)
+
+
+def _execute(stage: Stage, verb: Verb, options: Any, folder: Path) -> None:
+    """Run the verb; in a process of its own where it wants more threads than there are now.
+
+    Raised within a process, torch's number of threads makes recurrence many times slower.
+    """
+    import torch
+
+    threads = options.training.threads if stage.trains else 0
+    if threads <= torch.get_num_threads():
+        resolve(verb.run)(options)
+        return
+    recipe = folder / "run" / f"{stage.name}.yaml"
+    write_text(recipe, to_yaml(options))
+    command = [sys.executable, "-m", "onsei", "translation", verb.name, str(recipe)]
+    status = subprocess.run(command, check=False).returncode
+    if status:
+        raise RunError(f"{stage.name}: ended with status {status}", "its message is above; then run the same command")
 
 
 def _data(options: Run, state: _State) -> Path | None:
