@@ -36,6 +36,10 @@ NEEDED = {  # what a verb cannot do without
     "articulation synthesize": ["model", "a.mp4", "--output-dir", "out"],
     "articulation explain": ["model", "--video", "a.mp4", "--output-dir", "maps"],
     "articulation heatmap-video": ["--video", "a.mp4", "--sequence", "gradcam_F1_sequence.npy", "--output", "b.mp4"],
+    "translation ground": [],
+    "translation train": [],
+    "translation retrieve": [],
+    "translation translate": [],
     "articulation overlay-video": ["--video", "a.mp4", "--heatmap", "gradcam_F1_sequence.npy", "--output", "b.mp4"],
 }
 

@@ -40,11 +40,16 @@ CHAPTERS = (
         "onsei.demo.articulation:chapter",
         "onsei articulation explain {folder}/articulation --video {folder}/films/test-0.mp4 --output-dir maps",
     ),
+    Chapter(
+        "translation",
+        "onsei.demo.translation:chapter",
+        "onsei translation translate {folder}/translation/models/final_translator_model YOUR.wav",
+    ),
 )
 """In the order of the report; each takes its place there by its ``order``."""
 
 
-Name = Literal["recognition", "classification", "articulation"]
+Name = Literal["recognition", "classification", "articulation", "translation"]
 
 
 @options
@@ -52,7 +57,8 @@ class Demo:
     """Train on made speech, sounds and films, try what was never in training, and write a report to see and hear."""
 
     chapters: Annotated[
-        Positional[tuple[Literal["recognition", "classification", "articulation"], ...]], shown_as("CHAPTER…")
+        Positional[tuple[Literal["recognition", "classification", "articulation", "translation"], ...]],
+        shown_as("CHAPTER…"),
     ] = ()
     """Systems to show; all by default."""
     output_dir: Path = Path("runs/demo")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from onsei.data.row import Phone
 from onsei.metrics.units import collapsed
+from onsei.plots import style
 from onsei.plots.units import with_strips
 
 if TYPE_CHECKING:
@@ -32,3 +33,14 @@ def spectrogram_with_units(
     said = [(p.symbol, p.start, min(p.end, duration)) for p in phones if p.start is not None and p.end is not None]
     inside = [word for word in said if word[1] < word[2]]
     return with_strips(samples, rate, {**strips, **({"phones": inside} if inside else {})})
+
+
+def pictures_in_a_row(pictures: Sequence[NDArray[np.uint8]], titles: Sequence[str]) -> Figure:
+    """Pictures, (H, W, 3) each, side by side with a line of text above each."""
+    figure = style.figure(1.7 * max(1, len(pictures)), 2.1)
+    grid = figure.subplots(1, max(1, len(pictures)), squeeze=False)[0]
+    for axes, pixels, title in zip(grid, pictures, titles, strict=False):
+        axes.imshow(pixels)
+        axes.set_axis_off()
+        axes.set_title(title, color=style.INK, fontsize=9, fontfamily=list(style.fonts()))
+    return figure

@@ -45,15 +45,14 @@ def stages(options: Run, data: Path) -> Iterator[Stage]:
     models, encoded = options.output_dir / "models", options.output_dir / "data" / ENCODED
     clock = {"training.seed": options.seed}
     speech = data / "unlabeled.jsonl"
-    yield Stage(
-        "pretrain", "pretrain", models / BASE, {"train_manifest": speech, "output_dir": models / BASE, **clock},
-        (speech,), trains=True,
-    )  # fmt: skip
-    yield Stage(
-        "fit-units", "fit-units", models / UNITS,
-        {"train_manifest": speech, "output_dir": models / UNITS, "base_model_path": str(models / BASE), **clock},
-        (speech, models / BASE), trains=True,
-    )  # fmt: skip
+    layered = _features(options.recipe) == "layer"
+    base = {"base_model_path": str(models / BASE)} if layered else {}
+    if layered:
+        fields = {"train_manifest": speech, "output_dir": models / BASE, **clock}
+        yield Stage("pretrain", "pretrain", models / BASE, fields, (speech,), trains=True)
+    fields = {"train_manifest": speech, "output_dir": models / UNITS, **base, **clock}
+    inputs = (speech, *([models / BASE] if layered else []))
+    yield Stage("fit-units", "fit-units", models / UNITS, fields, inputs, trains=True)
     for name in ("pairs", "parallel", "val", *TESTS):
         manifest = data / f"{name}.jsonl"
         if manifest.is_file():
@@ -131,6 +130,14 @@ def check_data(folder: Path) -> Path:
             "make the manifests with `onsei translation prepare`",
         )
     return folder
+
+
+def _features(recipe: str) -> str:
+    """What units are made of: only those of a layer need a pretrained network."""
+    values: Any = config.read_yaml(recipe_path(recipe), _library())
+    for key in ("fit_units", "features", "kind"):
+        values = values.get(key) if isinstance(values, dict) else None
+    return str(values or "layer")
 
 
 def _library() -> Path:

@@ -18,8 +18,10 @@ def attention_figure(attention: Attention) -> Figure:
     axes = figure.add_subplot()
     style.dress(axes, x="part of the clip")
     if len(attention.pieces):
+        # Attention that is spread evenly must look pale, whatever its highest value.
+        highest = max(float(attention.weights.max()), 4.0 / attention.weights.shape[1])
         axes.imshow(
-            attention.weights, aspect="auto", cmap="Blues", interpolation="nearest", vmin=0.0,
+            attention.weights, aspect="auto", cmap="Blues", interpolation="nearest", vmin=0.0, vmax=highest,
             extent=(0.0, 1.0, count - 0.5, -0.5),
         )  # fmt: skip
     axes.set_yticks(range(len(attention.pieces)), [piece.strip() or "␣" for piece in attention.pieces])
