@@ -95,11 +95,11 @@ def _report(place: Path, world: World, told: Told) -> Report:
         }
     )
     report.text(
-        f"{len(SEEN)} synthetic voices told {SIZES.pairs} pictures in an invented language, whose nouns come before their "
-        "colors and whose second group comes before the first. Units were found in the bare sound, pictures gave them "
-        f"meaning, and {SIZES.parallel} of the clips had an English sentence. The test has {len(UNSEEN)} other voices, and "
-        "only shapes in colors that they never had in training. Synthetic speech is far easier than a village: these "
-        "numbers say that the parts work together."
+        f"{len(SEEN)} synthetic voices told {SIZES.pairs} pictures in an invented language, whose nouns come before "
+        "their colors and whose second group comes before the first. Units were found in the bare sound, pictures gave "
+        f"them meaning, and {SIZES.parallel} of the clips had an English sentence. The test has {len(UNSEEN)} other "
+        "voices, and only shapes in colors that they never had in training. Synthetic speech is far easier than a "
+        "village: these numbers say that the parts work together."
     )
     row = told.rows[0]
     assert row.audio is not None
