@@ -9,9 +9,12 @@ import torch
 from onsei.hub import weights
 from onsei.systems.song.composition import Composer
 from onsei.systems.song.config import Import, Sampling
+from onsei.systems.song.config.train import Objective
+from onsei.systems.song.data.batches import Batch
 from onsei.systems.song.exchange.importing import bring
 from onsei.systems.song.inference import Singer
 from onsei.systems.song.layout import batch, lay_out
+from onsei.systems.song.learner import drawn
 from onsei.systems.song.model import Lyrics, Prompt
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "songbloom_tiny.safetensors"
@@ -111,20 +114,16 @@ def test_songs_that_are_told(golden, network, lyrics):
     tensors, notes = golden
     sketch, latents, lengths = (tensors[f"train_ref/{name}"] for name in ("x_sketch", "x_latent", "x_len"))
     prompt = Prompt.none(2, network.sizes.latent_dim)
-    told = network.tell(network.prefix(batch(lyrics), prompt), sketch, latents, lengths)
+    songs = Batch(batch(lyrics), prompt, sketch, latents, lengths, torch.ones(2, dtype=torch.bool))
+    generator = torch.Generator().manual_seed(notes["train_ref/seed"])
+    draws = drawn(songs, Objective(h_dropout=0, cfg_dropout=0, prompt_dropout=0), network.sizes.block_size, generator)
+    near(draws.time, tensors["train_ref/nar_t"], ELSEWHERE)
+    scores = network(songs.lyrics, prompt, sketch, latents, lengths, draws)
+    told = scores.told
     near(told.logits, tensors["train_ref/ar_logit"], LOGITS)
     assert torch.equal(told.targets, tensors["train_ref/ar_target"])
-
-    there, tokens, song, before = network.pieces(sketch, latents, lengths)
-    torch.manual_seed(notes["train_ref/seed"])
-    time = torch.randn(len(song)).sigmoid()
-    noise = torch.randn(song.shape)
-    near(time, tensors["train_ref/nar_t"], ELSEWHERE)
-    near(noise - song, tensors["train_ref/nar_target"], ELSEWHERE)
-    part = time[:, None, None]
-    noisy = (1 - part) * song + part * noise
-    ours = network.velocity(noisy, time, told.hidden[there], network.skeleton_emb(tokens), before)
-    near(ours, tensors["train_ref/nar_pred"], ELSEWHERE)
+    near(scores.wanted, tensors["train_ref/nar_target"], ELSEWHERE)
+    near(scores.velocity, tensors["train_ref/nar_pred"], ELSEWHERE)
 
 
 def test_diffusion_with_and_without_guidance(golden, network):

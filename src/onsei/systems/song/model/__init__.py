@@ -5,9 +5,9 @@ from torch import nn
 from onsei.systems.song.config.network import Codec, Network
 from onsei.systems.song.model.autoencoder import Autoencoder
 from onsei.systems.song.model.conditioners import Lyrics, Prompt
-from onsei.systems.song.model.network import SongNetwork, Told
+from onsei.systems.song.model.network import Draws, Scores, SongNetwork, Told
 
-__all__ = ["Autoencoder", "Lyrics", "Prompt", "SongModel", "SongNetwork", "Told"]
+__all__ = ["Autoencoder", "Draws", "Lyrics", "Prompt", "Scores", "SongModel", "SongNetwork", "Told"]
 
 
 class SongModel(nn.Module):

@@ -34,6 +34,16 @@ class Lyrics:
     def __len__(self) -> int:
         return len(self.lengths)
 
+    def without(self, songs: Tensor) -> Lyrics:
+        """The same with those of ``songs``, bool (B,), as ``none`` has them."""
+        first = torch.arange(self.symbols.size(1), device=songs.device) == 0
+        return Lyrics(
+            self.symbols.masked_fill(songs[:, None], 0),
+            self.kinds.masked_fill(songs[:, None], 0),
+            torch.where(songs[:, None], first.long(), self.sentences),
+            torch.where(songs, 1, self.lengths),
+        )
+
     @staticmethod
     def none(count: int) -> Lyrics:
         """No lyrics, as the released network was trained on it: the empty symbol once, in the first sentence."""
@@ -53,6 +63,10 @@ class Prompt:
     def to(self, device: torch.device | str) -> Prompt:
         """The same on ``device``."""
         return Prompt(self.latents.to(device), self.lengths.to(device))
+
+    def without(self, songs: Tensor) -> Prompt:
+        """The same without those of ``songs``, bool (B,)."""
+        return Prompt(self.latents, self.lengths.masked_fill(songs, 0))
 
     @staticmethod
     def none(count: int, channels: int) -> Prompt:

@@ -6,7 +6,7 @@ tokens. Names of the parts are those of the released checkpoints.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,39 @@ class Told:
     """The next sketch token: the song's, then its end, then padding; shape (B, T + 1)."""
     hidden: Tensor
     """At the last sketch token of each block, shape (B, N, C)."""
+
+
+@dataclass(frozen=True)
+class Draws:
+    """All that is left to chance in a training step."""
+
+    time: Tensor
+    """Diffusion time of each valid block, (K,)."""
+    noise: Tensor
+    """Shape (K, P, Z)."""
+    no_hidden: Tensor
+    """Blocks whose diffusion does without the hidden state: bool, (K,)."""
+    no_sketch: Tensor
+    """Blocks whose diffusion does without the sketch: bool, (K,)."""
+    no_lyrics: Tensor
+    """Songs without lyrics: bool, (B,)."""
+    no_prompt: Tensor
+    """Songs without prompt: bool, (B,)."""
+
+    def to(self, device: torch.device) -> Draws:
+        """The same on ``device``."""
+        return Draws(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a training step's losses are made of."""
+
+    told: Told
+    velocity: Tensor
+    """As predicted, (K, P, Z)."""
+    wanted: Tensor
+    """As it should be: noise less song, (K, P, Z)."""
 
 
 class SongNetwork(nn.Module):
@@ -80,6 +113,28 @@ class SongNetwork(nn.Module):
                     with torch.no_grad():
                         module.weight[module.padding_idx] = 0
         nn.init.normal_(self.bos_token, std=std)
+
+    def forward(
+        self, lyrics: Lyrics, prompt: Prompt, sketch: Tensor, latents: Tensor, lengths: Tensor, draws: Draws
+    ) -> Scores:
+        """One training step over whole songs; gradients of the diffusion reach the language model by its hidden states.
+
+        Args:
+            lyrics: of B songs.
+            prompt: of B songs.
+            sketch: tokens, (B, T); behind the lengths the end token.
+            latents: shape (B, Z, T).
+            lengths: frames of each song, whole blocks, (B,).
+            draws: see there.
+        """
+        prefix = self.prefix(lyrics.without(draws.no_lyrics), prompt.without(draws.no_prompt))
+        told = self.tell(prefix, sketch, latents, lengths)
+        there, tokens, song, before = self.pieces(sketch, latents, lengths)
+        part = draws.time[:, None, None]
+        noisy = (1 - part) * song + part * draws.noise
+        hidden = told.hidden[there].masked_fill(draws.no_hidden[:, None], 0.0)
+        vectors = self.skeleton_emb(tokens).masked_fill(draws.no_sketch[:, None, None], 0.0)
+        return Scores(told, self.velocity(noisy, draws.time, hidden, vectors, before), draws.noise - song)
 
     def prefix(self, lyrics: Lyrics, prompt: Prompt) -> Tensor:
         """What the language model is told before the first sketch token: prompt, lyrics, start. (B, prefix, C)."""
