@@ -78,6 +78,17 @@ def test_a_crop_is_taken_before_the_size(tmp_path):
         video.read(path, crop=video.Crop(50, 0, 40, 40))
 
 
+@pytest.mark.parametrize(
+    ("rate", "expected"), [(25, range(10)), (50, [0, 0, 1, 1, 2]), (Fraction(25, 2), [0, 2, 4, 6, 8])]
+)
+def test_another_rate_takes_the_frames_next_in_time(tmp_path, rate, expected):
+    film = video.read(write(tmp_path / "a.mkv", moving_bar(10), 25, codec="ffv1"))
+    other = video.retimed(film, Fraction(rate))
+    assert len(other.frames) == int(10 * rate / 25)
+    np.testing.assert_array_equal(other.frames[: len(expected)], film.frames[list(expected)])
+    assert (other.rate, other.even, other.seconds) == (rate, True, film.seconds)
+
+
 def test_luma_is_taken_of_color(tmp_path):
     color = np.zeros((3, 32, 32, 3), np.uint8)
     color[..., 0] = 200

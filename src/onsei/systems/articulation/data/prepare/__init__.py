@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,8 @@ def prepare(options: Prepare) -> dict[str, float]:
     numbers = _numbers(report, counts, definition)
     print(_told(options, report, counts, definition))
     if options.json is not None:
-        write_text(options.json, json.dumps(numbers, indent=1) + "\n")
+        plain = {name: value if isfinite(value) else None for name, value in numbers.items()}
+        write_text(options.json, json.dumps(plain, indent=1) + "\n")
     return numbers
 
 
