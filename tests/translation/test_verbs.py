@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import onsei
@@ -132,6 +133,10 @@ def test_a_translator_hears_sound_wherever_it_is_carried(whole, data, tmp_path, 
     answer = onsei.load(away, device="cpu")(Request(audio, n_best=2))
     assert len(answer.candidates) == 2
     assert answer.text == answer.candidates[0].text
+    mixed = [Request(audio, n_best=n) for n in (2, 6, 1)]
+    together = onsei.load(away, device="cpu").batch(mixed)
+    assert [len(one.candidates) for one in together] == [2, 6, 1]
+    assert together[0] == answer
     assert answer.units
     assert cli.main(["translation", "translate", str(away), str(audio), "--format", "json", "--n-best", "2"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -215,3 +220,16 @@ def test_the_originals_parallel_folder_is_encoded_and_learned_from(whole, data, 
     assert "6 translated clips to learn from" in told
     assert cli.main(["translation", "train", str(recipe), *words[:2], "--output_dir", str(tmp_path / "u")]) == 2
     assert "--acoustic-model" in capsys.readouterr().err
+
+
+def test_a_stage_that_wants_more_threads_has_a_process_of_its_own(whole, tmp_path, capfd):
+    copy = tmp_path / "out"
+    shutil.copytree(whole.output_dir, copy)
+    shutil.rmtree(copy / "models" / "semantic_core_model")
+    recipe = tmp_path / "threads.yaml"
+    many = torch.get_num_threads() + 1
+    recipe.write_text(RECIPE.replace("mode: max,", f"mode: max, threads: {many},"))
+    run(replace(whole, output_dir=copy, recipe=str(recipe), last="ground"))
+    assert "ground: run (stopped before its end)" in capfd.readouterr().out
+    assert (copy / "models" / "semantic_core_model" / "onsei.json").is_file()
+    assert torch.get_num_threads() == many - 1

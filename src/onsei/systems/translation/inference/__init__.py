@@ -60,10 +60,13 @@ class Translator:
     def _written(self, requests: Sequence[Request], frames: Sequence[NDArray[np.int64]]) -> list[tuple[Sentence, ...]]:
         if self.writer is None or self.hearing is None:
             return [() for _ in requests]
-        most = max((request.n_best for request in requests), default=1)
-        clips = [self.hearing.kept(units) for units in frames]
-        written = self.writer(clips, n_best=most) if clips else []
-        return [one.sentences[: request.n_best] for one, request in zip(written, requests, strict=True)]
+        found: dict[int, tuple[Sentence, ...]] = {}
+        for count in {request.n_best for request in requests}:  # another number of sentences is another search
+            group = [n for n, request in enumerate(requests) if request.n_best == count]
+            clips = [self.hearing.kept(frames[n]) for n in group]
+            written = self.writer(clips, n_best=count)
+            found |= {n: one.sentences for n, one in zip(group, written, strict=True)}
+        return [found[n] for n in range(len(requests))]
 
     def _answer(self, units: NDArray[np.int64], seconds: float, sentences: Sequence[Sentence]) -> Translation:
         kept, lengths = collapsed(units)
