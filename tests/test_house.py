@@ -53,7 +53,7 @@ DOORS = {  # heavy library → the only places that may import it
         "systems.classification.stock",
         "systems.translation.stock",
     ),
-    "peft": ("systems.classification.stock.lora",),
+    "peft": ("systems.classification.stock.lora", "systems.song.lora"),
     "diffusers": ("systems.song.model.autoencoder",),
     "pyopenjtalk": ("text.japanese",),
     "gruut_lang_en": ("text.english",),
