@@ -19,6 +19,9 @@ SHORTER = {
     "train": ["--max-steps", "2", "--silent", "--device", "cpu", "--channels", "4", "8", "8"],
     "evaluate": ["--iterations", "2", "--limit", "1"],
     "synthesize": ["--iterations", "2"],
+    "explain": ["--layer", "trunk.blocks.0"],
+    "heatmap-video": ["--repeat", "1"],
+    "overlay-video": [],
 }
 
 
