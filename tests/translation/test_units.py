@@ -66,6 +66,25 @@ def test_a_batch_hears_what_each_alone_would(layer_model, corpus):
         assert (listener.batch([sound])[0] == units).all()
 
 
+def test_smooth_features_are_means_of_neighbors_alone_and_in_a_batch():
+    from onsei.systems.translation.acoustic.features import opened
+
+    rough, _ = opened(Features(kind="mfcc"), "")
+    smooth, _ = opened(Features(kind="mfcc", smooth=3), "")
+    sound = 0.1 * torch.randn(2, 8000, generator=torch.Generator().manual_seed(0))
+    sound[1, 5000:] = 0
+    lengths = torch.tensor([8000, 5000])
+    x, frames = rough(sound, lengths)
+    y, _ = smooth(sound, lengths)
+    last = int(frames[1]) - 1
+    assert torch.allclose(y[:, 1:last], (x[:, : last - 1] + x[:, 1:last] + x[:, 2 : last + 1]) / 3, atol=1e-5)
+    assert torch.allclose(y[1, last], (x[1, last - 1] + x[1, last]) / 2, atol=1e-5)
+    alone, _ = smooth(sound[1:, :5000], torch.tensor([5000]))
+    assert torch.allclose(y[1, : last + 1], alone[0], atol=1e-4)
+    with pytest.raises(ConfigError, match="odd"):
+        opened(Features(kind="mfcc", smooth=2), "")
+
+
 def test_an_encoder_of_transformers_is_a_base_too(corpus, tmp_path):
     base = write_encoder(tmp_path / "base", "hubert-group", conv_kernel=(10, 8, 4), conv_stride=(5, 8, 8))
     options = fitting(corpus, tmp_path / "run", features=Features(layer=1), base_model_path=str(base))

@@ -72,7 +72,7 @@ class Spectral(nn.Module):
         for _ in range(self.slopes):
             parts.append(_slope(parts[-1], frames) * mask)
         x = torch.cat(parts, dim=-1)
-        return (_standardized(x, mask) if self.normalize else x), frames
+        return (clip_standardized(x, mask) if self.normalize else x), frames
 
 
 def _slope(x: Tensor, frames: Tensor) -> Tensor:
@@ -87,7 +87,8 @@ def _slope(x: Tensor, frames: Tensor) -> Tensor:
     return total / 10
 
 
-def _standardized(x: Tensor, mask: Tensor) -> Tensor:
+def clip_standardized(x: Tensor, mask: Tensor) -> Tensor:
+    """Each feature at mean 0 and deviation 1 over its clip: (B, F, D), zeros where ``mask`` (B, F, 1) is False."""
     count = mask.sum(1, keepdim=True).clamp(min=1)
     centered = (x - x.sum(1, keepdim=True) / count) * mask
     deviation = (centered.square().sum(1, keepdim=True) / count).sqrt()

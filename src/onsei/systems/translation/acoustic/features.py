@@ -12,18 +12,20 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool1d
 
 from onsei.errors import ConfigError, ModelError
 from onsei.hub import store, weights
 from onsei.hub.store import MODEL_FILE, WEIGHTS_FILE, ModelFolder
 from onsei.nn.frames import Frames
+from onsei.nn.masks import length_mask
 from onsei.systems.translation.config.units import Features
 from onsei.systems.translation.pretrain.build import rebuilt
 from onsei.systems.translation.pretrain.learner import standardized
 from onsei.units import melfront, pretraining, ssl
 from onsei.units.encoder import SpeechEncoder
 from onsei.units.melfront import MelEncoder
-from onsei.units.spectral import FRAMES, RATE, Spectral
+from onsei.units.spectral import FRAMES, RATE, Spectral, clip_standardized
 
 
 @dataclass(frozen=True)
@@ -79,14 +81,20 @@ class Acoustic(nn.Module):
     @torch.no_grad()
     def forward(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Features (B, F, D) of sounds (B, T), zeros as padding, of ``lengths`` samples, (B,); and frames of each."""
+        x, frames = self._read(samples, lengths)
+        if not (self.features.standardize or self.features.smooth > 1):
+            return x, frames
+        mask = length_mask(frames, x.size(1), x.device)[..., None]
+        if self.features.standardize:
+            x = clip_standardized(x, mask)
+        return _smoothed(x * mask, mask, self.features.smooth), frames
+
+    def _read(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         if self.encoder is None:
             found: tuple[Tensor, Tensor] = self._spectral(samples, lengths)
             return found
         if self.base.standardize:
             samples = _each_standardized(samples, lengths)
-        if not self.base.layer:
-            layers, frames = self.encoder.layers(samples, lengths)
-            return layers[0], frames
         layers, frames = self.encoder.layers(samples, lengths)
         return layers[self.base.layer], frames
 
@@ -110,6 +118,8 @@ def opened(features: Features, base_model: str) -> tuple[Acoustic, dict[str, Any
         ModelError: there is no such model.
         ConfigError: a layer that it does not have; layers without a network.
     """
+    if features.smooth % 2 == 0:
+        raise ConfigError(f"smooth: {features.smooth}, expected an odd number", f"take {features.smooth + 1}")
     if features.kind != "layer":
         return Acoustic(features, Base(None, False, False, _definition(features), 0)), {}
     if not base_model:
@@ -177,6 +187,15 @@ def _each_standardized(samples: Tensor, lengths: Tensor) -> Tensor:
     for row, length in enumerate(lengths.tolist()):
         out[row, :length] = standardized(samples[row : row + 1, :length])[0]
     return out
+
+
+def _smoothed(x: Tensor, mask: Tensor, width: int) -> Tensor:
+    """The mean of ``width`` frames around each, fewer at the ends: (B, F, D), zeros where ``mask`` has none."""
+    if width == 1:
+        return x
+    sums = width * avg_pool1d(x.transpose(1, 2), width, 1, width // 2).transpose(1, 2)
+    counts = width * avg_pool1d(mask.float().transpose(1, 2), width, 1, width // 2).transpose(1, 2)
+    return sums / counts.clamp(min=1) * mask
 
 
 def _definition(features: Features) -> str:
