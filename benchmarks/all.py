@@ -10,7 +10,7 @@ HERE = Path(__file__).parent
 NAMES = (
     *("calibrate", "start", "features", "loading", "augment", "manifest_rows"),
     *("training", "training_step", "vocoder_speed", "digits", "an4", "arctic"),
-    *("esc10", "digits_label", "encoder_control", "classify", "song_lyrics"),
+    *("esc10", "digits_label", "encoder_control", "classify", "song_lyrics", "song_singer"),
     *("articulation_speed", "articulation_tract", "articulation_maps"),
     *("kmeans", "pretraining", "encoding", "translation_units"),
     *("song_generation", "song_loading"),
