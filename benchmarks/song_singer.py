@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import record
 
+import record
 from onsei.audio import io
 from onsei.metrics.pitch import PitchErrors, pitch, pitch_errors
 from onsei.metrics.wer import ErrorCounts

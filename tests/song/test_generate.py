@@ -82,6 +82,17 @@ def test_songs_of_a_file_are_sung_and_bad_lines_named(folder, voice, tmp_path):
     np.testing.assert_allclose(io.load(again / "song.wav")[0], first, atol=1e-3)
 
 
+def test_rows_that_were_prepared_are_sung(folder, voice, tmp_path):
+    row = {"id": "yama-1", "text": "[verse] 山", "symbols": "[verse] u t a", "prompt_wav": voice.name, "audio": "a.wav"}
+    path = voice.parent / "prepared.jsonl"
+    path.write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
+    status, _, faults = run(folder, "--input-jsonl", path, "--output-dir", tmp_path / "out", *QUICK)
+    assert status == 0, faults
+    told = json.loads((tmp_path / "out/yama-1.json").read_text(encoding="utf-8"))
+    assert told["request"]["lyrics"] == "[verse] u t a"
+    assert told["request"]["phones"] is True
+
+
 def test_songs_that_are_there_stay(folder, tmp_path):
     (tmp_path / "song.json").write_text("mine")
     words = [folder, "[verse] a", "--phones", "--output-dir", tmp_path, *QUICK]

@@ -129,14 +129,20 @@ def _line(line: str, where: str, request: Request, folder: Path) -> Wish | DataE
         row = json.loads(line)
     except ValueError as error:
         return DataError(f"{where}: not JSON ({error})", mend)
-    if not isinstance(row, dict) or not isinstance(row.get("lyrics"), str):
+    if not isinstance(row, dict):
         return DataError(f"{where}: expected an object with `lyrics`", mend)
-    name, prompt = str(row.get("idx", "")), row.get("prompt_wav")
+    # Rows of `onsei song prepare` say `id` and `text`, and their phones are those that the notes have.
+    phones = "lyrics" not in row and isinstance(row.get("symbols"), str)
+    lyrics = row["symbols"] if phones else row.get("lyrics", row.get("text"))
+    if not isinstance(lyrics, str):
+        return DataError(f"{where}: expected an object with `lyrics`", mend)
+    name, prompt = str(row.get("idx", row.get("id", ""))), row.get("prompt_wav")
     if not name or name in (".", "..") or set(name) & set("/\\\0"):
         return DataError(f"{where}: idx {name!r} is no name of a file", mend)
     if prompt is not None and not isinstance(prompt, str):
         return DataError(f"{where}: prompt_wav: expected a path", mend)
-    return Wish(name, replace(request, lyrics=row["lyrics"], prompt_wav=folder / prompt if prompt else None))
+    voice = folder / prompt if prompt else None
+    return Wish(name, replace(request, lyrics=lyrics, phones=phones or request.phones, prompt_wav=voice))
 
 
 def _repeated(wish: Wish, options: Generate) -> list[Wish]:

@@ -29,8 +29,8 @@ class Generate:
     lyrics: Annotated[Positional[str], shown_as("LYRICS")] = ""
     """Words with tags of sections: `[verse] さくら. さくら , [chorus] はる`."""
     input_jsonl: Path | None = None
-    """Songs to sing, a JSON object a line: `{"idx": "name", "lyrics": "…", "prompt_wav": "voice.wav"}`; paths are
-    relative to the file."""
+    """Songs to sing, a JSON object a line: `{"idx": "name", "lyrics": "…", "prompt_wav": "voice.wav"}`, or rows of
+    `prepare`; paths are relative to the file."""
     prompt_wav: Path | None = None
     """A sound whose voice and style are taken up, for lyrics on the command line."""
     phones: bool = False
