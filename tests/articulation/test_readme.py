@@ -38,7 +38,7 @@ def test_every_marked_snippet_runs(tmp_path, monkeypatch):
         assert cli.main([*words[1:], *SHORTER[words[2]]]) == 0, line
     from onsei.audio import io
 
-    sound, rate = io.load("spoken/griffin-lim/a_generated.wav")
+    sound, rate = io.load("spoken/pulse/a_generated.wav")
     assert (len(sound), rate) == (30 * 420, 11413)
     assert np.abs(sound).max() > 0
 

@@ -114,7 +114,7 @@ def test_several_voices_speak_each_into_its_folder(made, model, tmp_path, capsys
     assert {f"{name}/mcd" for name in names} <= set(numbers)
     assert "griffin-lim" in capsys.readouterr().out
     with pytest.raises(DataError, match="--force"):
-        synthesize(Synthesize(str(model), (shown,), tmp_path / "out", device="cpu"))
+        synthesize(Synthesize(str(model), (shown,), tmp_path / "out", ("griffin-lim",), device="cpu"))
 
 
 @pytest.mark.parametrize("padding", ["hop", "center"])
@@ -128,6 +128,26 @@ def test_a_burst_is_heard_where_it_is_seen(padding):
     assert len(made) == len(sound)
     centers = [float((x**2 * moments).sum() / (x**2).sum()) for x in (sound, made)]
     assert centers[1] == pytest.approx(centers[0], abs=20)
+
+
+def test_the_pulse_voice_is_heard_with_the_formants_of_the_mel():
+    """A smooth mel, as predicted ones are: from a pulse train its vowel comes back, voiced."""
+    from scipy.signal import lfilter
+
+    from onsei.metrics.formants import formants
+    from onsei.metrics.pitch import pitch
+
+    mel = replace(MEL, sample_rate=11413, n_fft=1024, win_length=1024, hop_length=105, n_mels=64, floor=1e-4)
+    noise = 0.1 * np.random.default_rng(0).standard_normal(11413)
+    for hertz, wide in ((500, 80), (1500, 120), (2500, 160), (3500, 200)):
+        radius, angle = np.exp(-np.pi * wide / 11413), 2 * np.pi * hertz / 11413
+        noise = lfilter([1 - radius], [1, -2 * radius * np.cos(angle), radius**2], noise)
+    sound = (0.3 * noise / np.abs(noise).max()).astype(np.float32)
+    smooth = np.repeat(Analysis(mel)(sound).mean(1, keepdims=True), 100, 1)
+    made = open_voices(["pulse"], mel, iterations=20)[0].speak(smooth, 100 * 105)
+    assert np.nanmedian(pitch(made, 11413)) == pytest.approx(120, abs=5)
+    found = np.nanmedian(formants(made, 11413, ceiling=5000), axis=0)
+    np.testing.assert_allclose(found, [500, 1500, 2500], atol=80)
 
 
 @pytest.mark.parametrize(

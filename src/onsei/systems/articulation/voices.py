@@ -1,4 +1,4 @@
-"""The voices that speak predicted mels: trained vocoders, `g_` files of HiFi-GAN, and Griffin-Lim.
+"""The voices that speak predicted mels: trained vocoders, `g_` files of HiFi-GAN, and two that need no training.
 
 M mel bands, F frames, S samples.
 """
@@ -25,7 +25,9 @@ from onsei.vocoder.refinement import Refiner
 from onsei.vocoder.synthesis import Synthesizer
 from onsei.vocoder.weightnorm import fill
 
-GRIFFIN_LIM = "griffin-lim"
+GRIFFIN_LIM, PULSE = "griffin-lim", "pulse"
+_PITCH, _BREATH = 120.0, 0.01
+"""Hz of the pulse train, and deviation of the noise beside its pulses of 1."""
 _SOFT = frozenset(("peak", "floor", "epsilon"))
 """Differences of definitions that change the level or soft sound, and are told but not refused."""
 _SIZES = {
@@ -49,16 +51,16 @@ class Voice:
 def open_voices(
     names: Sequence[str], mel: MelDefinition, *, device: str = "auto", dtype: str = "float32", iterations: int = 60
 ) -> list[Voice]:
-    """The voices called ``names``: model folders or Hub repositories of vocoders, `g_` files, folders of such, or
-    ``griffin-lim``.
+    """The voices called ``names``: model folders or Hub repositories of vocoders, `g_` files, folders of such,
+    ``griffin-lim`` (from no phase), or ``pulse`` (from that of a pulse train).
 
     Raises:
         ModelError: no such vocoder, or one of another mel.
     """
     voices: list[Voice] = []
     for name in names:
-        if name == GRIFFIN_LIM:
-            voices.append(Voice(name, _griffin_lim(mel, iterations)))
+        if name in (GRIFFIN_LIM, PULSE):
+            voices.append(Voice(name, _untrained(mel, iterations, pulses=name == PULSE)))
             continue
         path = Path(name)
         files = [path] if path.is_file() else sorted(path.glob("g_*")) if path.is_dir() else []
@@ -69,14 +71,25 @@ def open_voices(
     return _apart(voices)
 
 
-def _griffin_lim(mel: MelDefinition, iterations: int) -> Speak:
+def _untrained(mel: MelDefinition, iterations: int, *, pulses: bool) -> Speak:
+    """Griffin-Lim. A predicted mel has hardly any harmonics, and is a whisper then; from the phase of a pulse train,
+    whose pitch is always the same, it is a voice, and its formants are heard.
+    """
     refiner = Refiner(mel, iterations)
 
     def speak(log_mel: NDArray[np.float32], samples: int) -> Sound:
-        made = restored(refiner(torch.from_numpy(np.ascontiguousarray(log_mel))[None])[0], mel)
-        return placed(made, mel, samples).clamp(-1, 1).numpy()
+        given = torch.from_numpy(np.ascontiguousarray(log_mel))[None]
+        source = pulse_train(given.shape[-1] * mel.hop, mel.sample_rate)[None] if pulses else None
+        return placed(restored(refiner(given, source)[0], mel), mel, samples).clamp(-1, 1).numpy()
 
     return speak
+
+
+def pulse_train(samples: int, rate: int) -> torch.Tensor:
+    """Pulses of a steady pitch over a little noise, (S,)."""
+    made = _BREATH * np.random.default_rng(0).standard_normal(samples)
+    made[np.round(np.arange(0, samples - 1, rate / _PITCH)).astype(int)] += 1
+    return torch.from_numpy(made.astype(np.float32))
 
 
 def _of_model(name: str, mel: MelDefinition, device: str, dtype: str) -> Voice:

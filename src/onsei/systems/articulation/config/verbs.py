@@ -46,8 +46,9 @@ class Synthesize:
     output_dir: Path
     """A folder for each voice is made here, with NAME_generated.wav for each film, as long as the film to the sample;
     and numbers.json, where films have sound to compare with."""
-    checkpoint: Annotated[tuple[str, ...], flag("--vocoder")] = ("griffin-lim",)
-    """Voices: model folders of `onsei vocoder train`, `g_` files of HiFi-GAN or folders of them, `griffin-lim`."""
+    checkpoint: Annotated[tuple[str, ...], flag("--vocoder")] = ("pulse",)
+    """Voices: model folders of `onsei vocoder train`, `g_` files of HiFi-GAN or folders of them; `pulse` (Griffin-Lim
+    from a pulse train of 120 Hz: monotonous, but clear) and `griffin-lim` (a whisper), which need no training."""
     iterations: PositiveInt = 60
     """Iterations of Griffin-Lim."""
     pesq: bool = False
@@ -76,9 +77,9 @@ class Evaluate:
     """Write the numbers to this file as one flat JSON object."""
     table: Path | None = None
     """Write one JSON line a clip."""
-    vocoder: tuple[str, ...] = ("griffin-lim",)
-    """Voices that speak the mels: `griffin-lim`, vocoders of onsei, `g_` files of HiFi-GAN or folders of them. Numbers
-    of the first have plain names, those of others begin with its name."""
+    vocoder: tuple[str, ...] = ("pulse",)
+    """Voices that speak the mels: `pulse` and `griffin-lim`, which need no training, vocoders of onsei, `g_` files of
+    HiFi-GAN or folders of them. Numbers of the first have plain names, those of others begin with their name."""
     copy: bool = True
     """Measure what the voice makes of the true mels too, as `copy_…`: the best that it can make of predicted ones."""
     iterations: PositiveInt = 60
