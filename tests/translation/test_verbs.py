@@ -233,3 +233,21 @@ def test_a_stage_that_wants_more_threads_has_a_process_of_its_own(whole, tmp_pat
     assert "ground: run (stopped before its end)" in capfd.readouterr().out
     assert (copy / "models" / "semantic_core_model" / "onsei.json").is_file()
     assert torch.get_num_threads() == many - 1
+
+
+def test_data_as_prepare_names_it_is_taken(whole, data, tmp_path, capsys):
+    for name in ("pairs", "parallel", "unseen"):
+        text = (data / f"{name}.jsonl").read_text()
+        rows = [json.loads(line) for line in text.splitlines()]
+        for row in rows:
+            row |= {key: str(data / row[key]) for key in ("audio", "image")}
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        for target in (f"{name}_train", f"{name}_test") if name != "unseen" else ("parallel_val",):
+            (tmp_path / f"{target}.jsonl").write_text(text)
+    shutil.copyfile(data / "unlabeled.jsonl", tmp_path / "unlabeled.jsonl")
+    run(replace(whole, data_dir=tmp_path, output_dir=tmp_path / "out", dry_run=True))
+    assert list(done(capsys)) == [
+        *("pretrain", "fit-units", "encode pairs", "encode parallel", "encode parallel_val", "encode pairs_test"),
+        *("encode parallel_test", "ground", "train", "evaluate pairs_test retrieval"),
+        "evaluate parallel_test translation",
+    ]

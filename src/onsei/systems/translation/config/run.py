@@ -19,8 +19,9 @@ class Run:
     output_dir: Path = Path("runs/translation")
     """Folder for `data/` and `models/`, which bear the original's names."""
     data_dir: Path | None = None
-    """Prepared data: unlabeled.jsonl, pairs.jsonl and parallel.jsonl, and, where they are, val.jsonl and tests; without
-    it a small world of shapes is made, with a language of its own (needs `onsei[demo]`)."""
+    """Folder that `prepare` wrote: unlabeled.jsonl, pairs_train.jsonl, parallel_train.jsonl, and, where they are, those
+    of validation and test; without it a small world of shapes is made, with a language of its own (needs
+    `onsei[demo]`)."""
     last: StageName = "evaluate"
     """Stage to end with."""
     seed: NonNegativeInt = 0

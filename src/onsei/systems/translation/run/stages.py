@@ -15,8 +15,19 @@ from onsei.systems.translation.config.run import Run
 
 WORLD = "onsei.demo.world:make_world"
 """What makes data where none is given; systems know nothing of the demo but this name."""
-TESTS = ("unseen", "seen", "test")
-"""Manifests to measure on, where they are there."""
+BOTH = ("retrieval", "translation")
+TESTS: Mapping[str, tuple[str, ...]] = {
+    "unseen": BOTH, "seen": BOTH, "test": BOTH, "pairs_test": BOTH[:1], "parallel_test": BOTH[1:],
+}  # fmt: skip
+"""Manifests to measure on, where they are there, and what is measured on them."""
+NAMES = {
+    "pairs": ("pairs", "pairs_train"),
+    "parallel": ("parallel", "parallel_train"),
+    "val": ("val", "pairs_val"),
+    "parallel_val": ("parallel_val",),
+    **{name: (name,) for name in TESTS},
+}
+"""Which manifest serves for what: the world's names, and those that `prepare` gives. The first one there is taken."""
 BASE, UNITS = "aud_base_model", "acoustic_unit_model"
 CORE, FINAL = "semantic_core_model", "final_translator_model"
 ENCODED = "multimodal_preprocessed"
@@ -53,9 +64,9 @@ def stages(options: Run, data: Path) -> Iterator[Stage]:
     fields = {"train_manifest": speech, "output_dir": models / UNITS, **base, **clock}
     inputs = (speech, *([models / BASE] if layered else []))
     yield Stage("fit-units", "fit-units", models / UNITS, fields, inputs, trains=True)
-    for name in ("pairs", "parallel", "val", *TESTS):
-        manifest = data / f"{name}.jsonl"
-        if manifest.is_file():
+    for name in NAMES:
+        manifest = manifest_of(data, name)
+        if manifest is not None:
             fields = {"model": models / UNITS, "manifest": manifest, "output_dir": encoded / name}
             yield Stage(f"encode {name}", "encode", encoded / name / "units.jsonl", fields, (manifest, models / UNITS))
     yield from _meaning(options, data, models, encoded)
@@ -64,7 +75,7 @@ def stages(options: Run, data: Path) -> Iterator[Stage]:
 def _meaning(options: Run, data: Path, models: Path, encoded: Path) -> Iterator[Stage]:
     pairs, parallel, val = (encoded / name / "units.jsonl" for name in ("pairs", "parallel", "val"))
     clock = {"training.seed": options.seed}
-    chosen = {"val_manifest": val} if (data / "val.jsonl").is_file() else {}
+    chosen = {"val_manifest": val} if manifest_of(data, "val") is not None else {}
     yield Stage(
         "ground", "ground", models / CORE, {"train_manifest": pairs, "output_dir": models / CORE, **chosen, **clock},
         (pairs, *chosen.values()), trains=True,
@@ -73,11 +84,16 @@ def _meaning(options: Run, data: Path, models: Path, encoded: Path) -> Iterator[
         "train_manifest": parallel, "output_dir": models / FINAL, "semantic_model": models / CORE,
         "acoustic_model": models / UNITS, **clock,
     }  # fmt: skip
-    yield Stage("train", "train", models / FINAL, fields, (parallel, models / CORE), trains=True)
-    for name in TESTS:
-        if (data / f"{name}.jsonl").is_file():
+    inputs = [parallel, models / CORE]
+    if manifest_of(data, "parallel_val") is not None:
+        fields["val_manifest"] = encoded / "parallel_val" / "units.jsonl"
+        inputs.append(encoded / "parallel_val" / "units.jsonl")
+    yield Stage("train", "train", models / FINAL, fields, tuple(inputs), trains=True)
+    for name, measured in TESTS.items():
+        if manifest_of(data, name) is not None:
             test = encoded / name / "units.jsonl"
-            for model, what in ((CORE, "retrieval"), (FINAL, "translation")):
+            for what in measured:
+                model = {"retrieval": CORE, "translation": FINAL}[what]
                 target = options.output_dir / "results" / f"{name}-{what}.json"
                 more = {"train_manifest": parallel} if model == FINAL else {}
                 fields = {"model": str(models / model), "test_manifest": test, "json": target, **more}
@@ -123,13 +139,20 @@ def check_data(folder: Path) -> Path:
     Raises:
         DataError: a manifest is missing.
     """
-    lacking = [name for name in ("unlabeled", "pairs", "parallel") if not (folder / f"{name}.jsonl").is_file()]
+    lacking = [] if (folder / "unlabeled.jsonl").is_file() else ["unlabeled"]
+    lacking += [name for name in ("pairs", "parallel") if manifest_of(folder, name) is None]
     if lacking:
         raise DataError(
             f"{folder}: {', '.join(f'{name}.jsonl' for name in lacking)} missing",
             "make the manifests with `onsei translation prepare`",
         )
     return folder
+
+
+def manifest_of(folder: Path, name: str) -> Path | None:
+    """The manifest in ``folder`` that serves for ``name``; None where there is none."""
+    places = (folder / f"{file}.jsonl" for file in NAMES[name])
+    return next((path for path in places if path.is_file()), None)
 
 
 def _features(recipe: str) -> str:
