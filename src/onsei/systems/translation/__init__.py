@@ -31,6 +31,7 @@ SYSTEM = System(
             section="fit_units",
         ),
         Verb("encode", "recordings to units", f"{_HERE}.config:Encode", f"{_HERE}.acoustic.encode:encode"),
+        Verb("speak", "units back to sound", f"{_HERE}.config:Speak", f"{_HERE}.acoustic.voice:speak"),
         Verb(
             "ground",
             "bring units and pictures into one space",

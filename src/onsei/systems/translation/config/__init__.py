@@ -7,6 +7,7 @@ from onsei.systems.translation.config.prepare import Prepare
 from onsei.systems.translation.config.pretrain import Pretrain
 from onsei.systems.translation.config.retrieve import Retrieve
 from onsei.systems.translation.config.run import Run
+from onsei.systems.translation.config.speak import Speak
 from onsei.systems.translation.config.train import Train
 from onsei.systems.translation.config.translate import Translate
 from onsei.systems.translation.config.units import Encode, FitUnits
@@ -22,6 +23,7 @@ __all__ = [
     "Request",
     "Retrieve",
     "Run",
+    "Speak",
     "Train",
     "Translate",
     "Translation",
