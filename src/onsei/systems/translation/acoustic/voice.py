@@ -41,7 +41,7 @@ class UnitVoice:
         """Log-mel (M, F) of units (F,): neighbors are blended over three frames."""
         frames = self.table[units]
         padded = np.pad(frames, ((1, 1), (0, 0)), mode="edge")
-        blended: NDArray[np.float32] = (padded[:-2] + 2 * frames + padded[2:]) / 4
+        blended = (padded[:-2] + 2 * frames + padded[2:]) / 4
         return np.ascontiguousarray(blended.T, dtype=np.float32)
 
 
