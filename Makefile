@@ -7,7 +7,7 @@ JOBS ?= 2
 
 help:
 	@echo "make setup   install onsei into .venv"
-	@echo "make demo    train a speech recognizer on this machine, then open runs/demo/report.html"
+	@echo "make demo    train a small model of each system on this machine, then open runs/demo/report.html"
 	@echo "make test    run the tests"
 	@echo "make check   lint and type check"
 	@echo "make bench   measure speed and quality (long); results in benchmarks/results"
