@@ -146,7 +146,7 @@ def _run(verb: Verb, prog: str, words: list[str], group: str) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _recipe(cls: type[Any], words: list[str], group: str, section: str) -> tuple[Any, list[str]]:
+def _recipe(cls: type[Any], words: list[str], group: str, section: str = "") -> tuple[Any, list[str]]:
     """Options from the recipe named first, else from the run that ``--continue-from`` names, else from ``base``."""
     from onsei import config
 

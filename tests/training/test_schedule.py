@@ -70,7 +70,9 @@ def test_a_plateau_lowers_the_rate_down_to_the_floor():
 def test_plateaus_are_those_of_torch(losses, patience):
     parameter = torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([parameter], lr=1.0)
-    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=patience, threshold=0.0)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, factor=0.5, patience=patience, threshold=0.0, eps=0.0
+    )
     standing = Standing("")
     for loss in losses:
         standing = standing.judged({"val/loss": loss}, "val/loss", "min", patience)

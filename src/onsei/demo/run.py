@@ -57,7 +57,7 @@ class Demo:
     """Train on made speech, sounds and films, try what was never in training, and write a report to see and hear."""
 
     chapters: Annotated[
-        Positional[tuple[Literal["recognition", "classification", "articulation", "translation"], ...]],
+        Positional[tuple[Name, ...]],
         shown_as("CHAPTER…"),
     ] = ()
     """Systems to show; all by default."""
