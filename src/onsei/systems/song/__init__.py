@@ -13,6 +13,7 @@ SYSTEM = System(
             "fit-sketch", "find the codebook of sketches", f"{_HERE}.config:FitSketch", f"{_HERE}.sketch.fit:fit_sketch"
         ),
         Verb("sketch", "songs to sketch tokens", f"{_HERE}.config:Sketch", f"{_HERE}.sketch.extract:sketch"),
+        Verb("train", "train or fine-tune a singer", f"{_HERE}.config:Train", f"{_HERE}.training:train", recipes=True),
         Verb("generate", "sing lyrics", f"{_HERE}.config:Generate", f"{_HERE}.generate:generate"),
         Verb(
             "import",
@@ -25,4 +26,5 @@ SYSTEM = System(
     request=f"{_HERE}.config:Request",
     result=f"{_HERE}.config:Song",
     example=f"{_HERE}.data.example:example",
+    stages={"train": f"{_HERE}.config:Train"},
 )

@@ -24,7 +24,6 @@ from onsei.systems.song.composition import Block, Composer
 from onsei.systems.song.config import Codec, Network, Request, Song
 from onsei.systems.song.layout import Layout, batch, lay_out
 from onsei.systems.song.model import Prompt, SongModel
-from onsei.systems.song.model.autoencoder import SoundStream
 from onsei.text import lyrics as lines
 from onsei.text.phones import Phones
 
@@ -114,7 +113,7 @@ class Singer:
     def pieces(self, request: Request) -> Iterator[tuple[Take, NDArray[np.float32]]]:
         """The sound of a song as it is being sung, (A, T) block by block, and what is known of the song by then."""
         take = Take(request, ())
-        stream = SoundStream(self.autoencoder)
+        stream = self.autoencoder.stream()
         for take, _ in self._sung([request]):
             if take.latents and not take.ended:
                 yield take, _clamped(stream.push(take.latents[-1].to(self.device)))

@@ -16,6 +16,7 @@ from torch.optim import AdamW
 from onsei.systems.song.config.train import Objective, Optimizer
 from onsei.systems.song.data.batches import Batch
 from onsei.systems.song.model import Draws, Scores, SongNetwork
+from onsei.systems.song.sketch.codebook import check_same
 from onsei.training.learner import Clock, Update
 
 _CHECK = 0
@@ -32,9 +33,13 @@ class SongLearner:
         network: what is trained.
         objective: losses and dropouts.
         options: the optimizer.
+        codebook: fingerprint of the codebook of the sketch tokens.
     """
 
-    def __init__(self, network: SongNetwork, objective: Objective, options: Optimizer) -> None:
+    def __init__(
+        self, network: SongNetwork, objective: Objective, options: Optimizer, *, codebook: str = ""
+    ) -> None:
+        self.codebook = codebook
         self.modules: dict[str, nn.Module] = {"model": network.train()}
         self.sizes, self.objective = network.sizes, objective
         self.optimizers = {"model": _optimizer(network, options)}
@@ -63,11 +68,18 @@ class SongLearner:
         return values
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing: what is drawn follows from the clock."""
-        return {}
+        """What sketch tokens mean; all that is drawn follows from the clock."""
+        return {"codebook": self.codebook}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Nothing to take back."""
+        """Check that sketch tokens mean what they meant.
+
+        Raises:
+            ModelError: they are of another codebook.
+        """
+        known = str(state.get("codebook", ""))
+        if known and self.codebook:
+            check_same(known, self.codebook, "the checkpoint's run")
 
     def _losses(self, batch: Batch, objective: Objective, seed: int) -> dict[str, Tensor]:
         chances = drawn(batch, objective, self.sizes.block_size, torch.Generator().manual_seed(seed))

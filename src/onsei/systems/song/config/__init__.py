@@ -6,6 +6,7 @@ from onsei.systems.song.config.generate import Generate
 from onsei.systems.song.config.network import Codec, Network
 from onsei.systems.song.config.prepare import Prepare
 from onsei.systems.song.config.sketch import FitSketch, Sketch
+from onsei.systems.song.config.train import Train
 
 __all__ = [
     "Codec",
@@ -18,4 +19,5 @@ __all__ = [
     "Sampling",
     "Sketch",
     "Song",
+    "Train",
 ]

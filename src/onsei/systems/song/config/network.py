@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from onsei.config import Positive, PositiveInt, options
 from onsei.errors import ConfigError
 
 HEAD_LEAST = 32
 """Channels of a diffusion head that are rotated, at least; the head has no fewer."""
+ANALYTIC = (16_000, 1, 640)
+"""Rate, channels and samples of a frame of the codec without weights."""
 
 
 @options
@@ -78,8 +82,12 @@ class Network:
 
 @options
 class Codec:
-    """The autoencoder between sound and latents: Oobleck of Stable Audio (Evans et al. 2024), at 25 frames a second."""
+    """What lies between sound and latents: by default Oobleck of Stable Audio (Evans et al. 2024), at 25 frames a
+    second."""
 
+    kind: Literal["vae", "analytic"] = "vae"
+    """`vae`: Oobleck, whose weights come from a model; `analytic`: pitch, voicing and envelope of a single voice at
+    16 kHz, without weights, for trying out."""
     sample_rate: PositiveInt = 48000
     """Samples a second."""
     audio_channels: PositiveInt = 2
@@ -108,8 +116,16 @@ class Codec:
         """Refuse layers that do not fit together.
 
         Raises:
-            ConfigError: not as many multiples as strides, or an odd stride.
+            ConfigError: not as many multiples as strides, or an odd stride; a codec without weights of other sizes than
+                it has.
         """
+        if self.kind == "analytic" and (self.sample_rate, self.audio_channels, self.hop) != ANALYTIC:
+            found = f"{self.sample_rate} Hz, {self.audio_channels} channels, hop {self.hop}"
+            raise ConfigError(
+                f"codec: {found}; the analytic one has 16000 Hz, 1 channel, hop 640",
+                "start from the recipe tiny",
+                ["codec.sample_rate", "codec.audio_channels", "codec.strides"],
+            )
         if len(self.c_mults) != len(self.strides):
             raise ConfigError(
                 f"codec.c_mults: {len(self.c_mults)} layers; codec.strides: {len(self.strides)}",

@@ -53,6 +53,10 @@ class Autoencoder(nn.Module):
             if hasattr(module, "weight_g"):
                 nn.utils.remove_weight_norm(module)
 
+    def stream(self) -> SoundStream:
+        """Sound of latents that come block by block."""
+        return SoundStream(self)
+
     @torch.no_grad()
     def encode(self, sound: Tensor, piece: int = PIECE) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of latents, each (B, Z, F), of sound (B, A, T); its last frame is filled up.
