@@ -25,6 +25,7 @@ NEEDED = {  # what a verb cannot do without
     "classification push": ["model", "user/name"],
     "song prepare": ["jacappella", "--output-dir", "out"],
     "song fit-sketch": [],
+    "song train": ["--train-manifest", "t.jsonl", "--output-dir", "run"],
     "data merge": [],
     "audio augment": [],
     "song generate": ["model", "[verse] a"],

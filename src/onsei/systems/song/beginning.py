@@ -21,8 +21,9 @@ from onsei.text.phones import SYMBOLS, Phones
 SKETCH = "sketch"
 """Section of a model's configuration that says which codebook its tokens are of."""
 TABLES_TOO = (
-    "beside the adapters the tables of sketch tokens and of phones learn, and what scores tokens: a codebook of one's own "
-    "has nothing in common with the released one, which nobody else has, and 19 of 38 Japanese phones were never trained"
+    "beside the adapters the tables of sketch tokens and of phones learn, and what scores tokens: a codebook of one's "
+    "own has nothing in common with the released one, which nobody else has, and 19 of 38 Japanese phones were never "
+    "trained"
 )
 
 

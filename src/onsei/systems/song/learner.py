@@ -36,9 +36,7 @@ class SongLearner:
         codebook: fingerprint of the codebook of the sketch tokens.
     """
 
-    def __init__(
-        self, network: SongNetwork, objective: Objective, options: Optimizer, *, codebook: str = ""
-    ) -> None:
+    def __init__(self, network: SongNetwork, objective: Objective, options: Optimizer, *, codebook: str = "") -> None:
         self.codebook = codebook
         self.modules: dict[str, nn.Module] = {"model": network.train()}
         self.sizes, self.objective = network.sizes, objective

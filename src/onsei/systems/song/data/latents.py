@@ -66,9 +66,7 @@ class Latents:
         if self.codec is None or row.audio is None:
             raise DataError(f"row {row.id}: its sound could not be read", "see `onsei data check`")
         offset, duration = row.segment
-        mono, _ = io.load(
-            row.audio, self.rate, offset=offset, duration=duration, channel=row.channel, max_seconds=None
-        )
+        mono, _ = io.load(row.audio, self.rate, offset=offset, duration=duration, channel=row.channel, max_seconds=None)
         device = next((tensor.device for tensor in self.codec.parameters()), torch.device("cpu"))
         sound = torch.from_numpy(mono)[None, None].expand(1, self.channels, -1).to(device)
         mean, deviation = (part[0].T.float().cpu().numpy() for part in self.codec.encode(sound))

@@ -147,7 +147,7 @@ class Preparation:
             return None
         path = resolve_path(named, self.folder)
         seconds = min(io.info(path).duration, self.network.prompt_len / FRAME_RATE)
-        return Row(f"{row.id}, prompt", path, seconds)
+        return Row(f"{row.id}, prompt", path, seconds, offset=0.0)
 
     def sounds(self, manifest: Manifest) -> Iterator[Row]:
         """All sounds of a manifest whose latents are needed; rows that cannot be read are passed over."""
@@ -211,9 +211,7 @@ def source(
 ) -> Loader[Item, Batch]:
     """Batches of ``manifest``, songs of like length together; in a new order every epoch in training."""
     durations = np.nan_to_num(np.asarray(manifest.durations, np.float32), nan=options.max_duration)
-    sampler = BucketSampler(
-        durations, batch_seconds=None, batch_size=options.batch_size, seed=seed, shuffle=training
-    )
+    sampler = BucketSampler(durations, batch_seconds=None, batch_size=options.batch_size, seed=seed, shuffle=training)
     preparation = replace(preparation, folder=manifest.folder, memory=Memory())
     collate = Collation(preparation.network)
     return Loader(manifest, sampler, preparation, collate, workers=options.num_workers, seed=seed)

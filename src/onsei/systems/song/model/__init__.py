@@ -8,7 +8,18 @@ from onsei.systems.song.model.autoencoder import Autoencoder
 from onsei.systems.song.model.conditioners import Lyrics, Prompt
 from onsei.systems.song.model.network import Draws, Scores, SongNetwork, Told
 
-__all__ = ["Analytic", "Autoencoder", "Draws", "Lyrics", "Prompt", "Scores", "SongModel", "SongNetwork", "Told", "opened"]
+__all__ = [
+    "Analytic",
+    "Autoencoder",
+    "Draws",
+    "Lyrics",
+    "Prompt",
+    "Scores",
+    "SongModel",
+    "SongNetwork",
+    "Told",
+    "opened",
+]
 
 
 class SongModel(nn.Module):
