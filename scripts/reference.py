@@ -31,6 +31,7 @@ SAVED: dict[str, str | tuple[str, ...]] = {
     "classification": ("features", "model", "encoder"),
     "vocoder": ("mel", "network"),
     "articulation": "onsei.systems.articulation.config.saved:Saved",
+    "song": "onsei.systems.song.config.saved:Saved",
     "translation pretrain": ("network", "task"),
     "translation fit-units": ("features", "units"),
     "translation ground": ("units", "image", "contrast", "embedding_dim", "num_clusters"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 
@@ -12,14 +11,12 @@ from onsei.errors import ConfigError, ModelError
 from onsei.hub import store
 from onsei.hub.store import ModelFolder
 from onsei.systems.song import lora
-from onsei.systems.song.config import Codec, Network
+from onsei.systems.song.config.saved import Saved
 from onsei.systems.song.config.train import Train
 from onsei.systems.song.model import Analytic, Autoencoder, SongModel, SongNetwork, opened
 from onsei.systems.song.phones import begin
 from onsei.text.phones import SYMBOLS, Phones
 
-SKETCH = "sketch"
-"""Section of a model's configuration that says which codebook its tokens are of."""
 TABLES_TOO = (
     "beside the adapters the tables of sketch tokens and of phones learn, and what scores tokens: a codebook of one's "
     "own has nothing in common with the released one, which nobody else has, and 19 of 38 Japanese phones were never "
@@ -58,8 +55,8 @@ def settled(options: Train) -> Train:
             raise ConfigError("use_lora: adapters for which model?", mend, ["base"])
         return options
     saved = opened_base(options.base)
-    network, codec = sizes(saved)
-    return replace(options, network=network, codec=codec)
+    about = told(saved)
+    return replace(options, network=about.network, codec=about.codec)
 
 
 def opened_base(name: str) -> ModelFolder:
@@ -76,10 +73,9 @@ def opened_base(name: str) -> ModelFolder:
     return saved
 
 
-def sizes(saved: ModelFolder) -> tuple[Network, Codec]:
-    """Sizes of a model's network and codec."""
-    source = f"{saved.path}/onsei.json"
-    return from_dict(Network, saved.config["network"], source), from_dict(Codec, saved.config["codec"], source)
+def told(saved: ModelFolder) -> Saved:
+    """Sizes of a model's network and codec, and its codebook."""
+    return from_dict(Saved, saved.config, f"{saved.path}/onsei.json")
 
 
 def made(options: Train) -> Beginning:
@@ -126,12 +122,6 @@ def check_codebook(options: Train, known: str, found: str) -> None:
         )
 
 
-def codebook_of(config: Any) -> str:
-    """The fingerprint that a model's configuration names; empty where it names none."""
-    part = config.get(SKETCH, {})
-    return str(part.get("codebook", "")) if isinstance(part, dict) else ""
-
-
 def _of_base(options: Train) -> Beginning:
     saved = opened_base(options.base)
     with torch.device("meta"):
@@ -147,7 +137,7 @@ def _of_base(options: Train) -> Beginning:
         changed = begin(network, phones)
         if changed:
             remarks.append(f"{len(changed)} untrained phones begin as their nearest: {' '.join(changed)}")
-    return Beginning(network, model.vae, phones, codebook_of(saved.config), tuple(remarks))
+    return Beginning(network, model.vae, phones, told(saved).sketch.codebook, tuple(remarks))
 
 
 def _codec(options: Train) -> Autoencoder | Analytic:
@@ -160,7 +150,8 @@ def _codec(options: Train) -> Autoencoder | Analytic:
             ["codec_model"],
         )
     saved = opened_base(options.codec_model)
-    network, codec = sizes(saved)
+    about = told(saved)
+    network, codec = about.network, about.codec
     if codec != options.codec or network.latent_dim != options.network.latent_dim:
         raise ConfigError(
             f"codec: other sizes than that of {options.codec_model}: {codec}, {network.latent_dim} latents",

@@ -18,6 +18,7 @@ from onsei.hub import store
 from onsei.hub.about import About
 from onsei.systems.song import beginning, lora
 from onsei.systems.song.beginning import Beginning
+from onsei.systems.song.config.saved import Saved, Tokens
 from onsei.systems.song.config.train import Train
 from onsei.systems.song.data.batches import Batch, Item
 from onsei.systems.song.data.latents import Latents
@@ -130,11 +131,7 @@ def save(folder: Path, options: Train, begun: Beginning, codebook: str, history:
         folder,
         system="song",
         stage="train",
-        config={
-            "network": to_dict(options.network),
-            "codec": to_dict(options.codec),
-            beginning.SKETCH: {"codebook": codebook},
-        },
+        config=to_dict(Saved(options.network, options.codec, Tokens(codebook))),
         weights=weights,
         labels=begun.phones.symbols,
         history={**history, **({"finetuned_from": options.base} if options.base else {})},
