@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from onsei.audio import io
+from onsei.systems.song.data.example import example
 from onsei.systems.song.inference import Singer
 
 from . import singers
@@ -24,3 +25,9 @@ def voice(tmp_path_factory):
     time = np.arange(int(1.2 * 8000)) / 8000
     io.save(path, 0.5 * np.sin(2 * np.pi * 200 * time), 8000)
     return path
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """The example's corpus, and options that train on it in seconds."""
+    return example(tmp_path_factory.mktemp("corpus"))

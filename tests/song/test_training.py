@@ -17,7 +17,7 @@ from onsei.hub import store
 from onsei.systems.song.config import Codec, Network, Request
 from onsei.systems.song.config.adapt import Lora
 from onsei.systems.song.config.train import Sketching, Train
-from onsei.systems.song.data.example import CODEC, NETWORK, example
+from onsei.systems.song.data.example import CODEC, NETWORK
 from onsei.systems.song.data.latents import Latents
 from onsei.systems.song.data.source import Preparation, source
 from onsei.systems.song.dryrun import dry_run
@@ -30,11 +30,6 @@ from onsei.text.phones import SYMBOLS, Phones
 from onsei.training.options import Training
 
 from . import singers
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    return example(tmp_path_factory.mktemp("corpus"))
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +215,7 @@ def test_bad_rows_are_told_and_the_others_go_on(made, tmp_path):
         "sound": replace(good, id="sound", audio=tmp_path / "none.wav"),
         "tokens": replace(good, id="tokens", extra={"symbols": good.extra["symbols"]}),
         "shifted": replace(good, id="shifted", audio=short_sound, duration=FRAME * 3 / RATE),
+        "damaged": replace(good, id="damaged", extra={**good.extra, "sketch_path": str(short_sound)}),
         "prompt": replace(good, id="prompt", extra={**good.extra, "prompt_wav": "nowhere.wav"}),
     }
     path = tmp_path / "rows.jsonl"

@@ -15,6 +15,7 @@ SYSTEM = System(
         Verb("sketch", "songs to sketch tokens", f"{_HERE}.config:Sketch", f"{_HERE}.sketch.extract:sketch"),
         Verb("train", "train or fine-tune a singer", f"{_HERE}.config:Train", f"{_HERE}.training:train", recipes=True),
         Verb("generate", "sing lyrics", f"{_HERE}.config:Generate", f"{_HERE}.generate:generate"),
+        Verb("evaluate", "measure a singer", f"{_HERE}.config:Evaluate", f"{_HERE}.evaluation:evaluate"),
         Verb(
             "import",
             "make a model of a checkpoint of SongBloom",

@@ -7,6 +7,7 @@ import io as texts
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -98,7 +99,8 @@ def _rows(folder: Path, songs: Sequence[Performance]) -> list[Row]:
         io.save(path, song.sound(), RATE)
         symbols = " ".join(song.timed.symbols())
         prompt = f"{folder.name}/{(number + 1) % len(songs):03d}.wav"
-        extra = {"recording": f"{folder.name}-{number}", "symbols": symbols, "prompt_wav": prompt}
+        extra: dict[str, Any] = {"recording": f"{folder.name}-{number}", "symbols": symbols, "prompt_wav": prompt}
+        extra["sections"] = song.timed.dump()
         row = Row(f"{folder.name}-{number:03d}", path, song.frames / 25, str(song.timed.lyrics()), extra=extra)
         rows.append(row)
     return rows

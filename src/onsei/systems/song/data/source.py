@@ -17,7 +17,7 @@ from onsei.data.loader import Draw, Fault, Loader
 from onsei.data.manifest import Manifest
 from onsei.data.row import Row, resolve_path
 from onsei.data.sampler import BucketSampler
-from onsei.errors import ConfigError, DataError
+from onsei.errors import ConfigError, DataError, ModelError
 from onsei.systems.song.config import Network
 from onsei.systems.song.config.train import Data
 from onsei.systems.song.data.batches import Batch, Item, collated
@@ -25,6 +25,7 @@ from onsei.systems.song.data.latents import Array, Latents
 from onsei.systems.song.layout import Layout, lay_out
 from onsei.systems.song.model import Lyrics, Prompt
 from onsei.systems.song.sketch import tokens
+from onsei.systems.song.sketch.codebook import check_same
 from onsei.systems.song.sketch.frames import FRAME_RATE
 from onsei.text import lyrics
 from onsei.text.phones import Phones
@@ -75,7 +76,7 @@ class Preparation:
         network: sizes.
         phones: the table of symbols.
         latents: of sounds.
-        codebook: fingerprint that the tokens must have.
+        codebook: fingerprint that the tokens must have; empty: any.
         longest: seconds of a row at most.
     """
 
@@ -106,7 +107,12 @@ class Preparation:
     def _known(self, row: Row) -> Known:
         """Errors as for ``__call__``."""
         layout = self._layout(row)
-        told = tokens.of_row(row, self.folder, self.codebook)
+        try:
+            told = tokens.of_row(row, self.folder, "")
+        except ModelError as error:  # of this row's file, not of the run
+            raise DataError(error.message, "make it again: `onsei song sketch`") from None
+        if self.codebook:
+            check_same(self.codebook, told.codebook, row.id)
         top = int(told.values.max(initial=0))
         if top >= self.network.num_pitch:
             raise ConfigError(

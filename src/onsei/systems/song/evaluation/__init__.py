@@ -1,0 +1,137 @@
+"""The verb `evaluate`: how well a singer sings what it reads, everything beside a control."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from onsei.data.loader import Draw
+from onsei.data.manifest import Manifest
+from onsei.data.progress import tracked
+from onsei.data.row import Row
+from onsei.errors import AudioError, ConfigError, DataError
+from onsei.metrics.pitch import PitchErrors
+from onsei.paths import write_text
+from onsei.systems.song import beginning
+from onsei.systems.song.config.evaluate import Evaluate
+from onsei.systems.song.data.batches import Item, collated
+from onsei.systems.song.data.latents import Latents
+from onsei.systems.song.data.source import Preparation
+from onsei.systems.song.evaluation import measure
+from onsei.systems.song.evaluation.measure import Taught
+from onsei.systems.song.inference import Singer
+from onsei.systems.song.plots import side_by_side
+
+__all__ = ["evaluate"]
+
+TITLES = {
+    "cross_entropy_true": "cross entropy, nats a token",
+    "cross_entropy_shuffled": "  with the lyrics of another song",
+    "token_accuracy_true": "sketch tokens right, %",
+    "token_accuracy_shuffled": "  with the lyrics of another song",
+    "onset_accuracy_true": "tokens right where syllables begin, %",
+    "onset_accuracy_shuffled": "  with the lyrics of another song",
+    "pitch_correlation": "pitch from the sketch, correlation",
+    "pitch_correlation_other": "  from the sketch of another song",
+    "phone_error": "phones wrong in songs, %",
+    "phone_error_other": "  against the lyrics of another song",
+    "phone_error_listener": "  the listener's own errors",
+}
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Rows that could be used, and why others could not."""
+
+    rows: list[Row]
+    items: list[Item]
+    faults: list[str]
+
+
+def evaluate(options: Evaluate) -> dict[str, float]:
+    """Print all numbers; write JSON and a picture where asked.
+
+    Raises:
+        OnseiError: no such model or manifest, tokens of another codebook, no song that can be read.
+    """
+    if options.picture is not None and options.picture.suffix not in (".png", ".svg"):
+        raise ConfigError(f"picture: {options.picture}", "name a file that ends in .png or .svg", ["picture"])
+    manifest = Manifest.open(options.test_manifest)
+    codebook = beginning.told(beginning.opened_base(options.model)).sketch.codebook
+    singer = Singer.load(options.model, options.device)
+    latents = Latents(singer.autoencoder, options.latent_cache)
+    sizes = singer.network.sizes
+    prepared = Preparation(manifest.folder, sizes, singer.phones, latents, codebook, options.max_duration)
+    heard = _heard(manifest, prepared, options)
+    numbers = {"songs": float(len(heard.rows)), "faults": float(len(heard.faults))}
+    numbers |= _taught(singer, heard, options) | _pitch(singer, heard, options)
+    sung = [row for row in heard.rows if isinstance(row.extra.get("symbols"), str)][: options.sing]
+    if sung:
+        wishes = [(row, measure.request(row, prepared.prompt_of(row), options)) for row in sung]
+        numbers |= measure.heard(singer, wishes)
+    print(f"{options.model} on {options.test_manifest}: {len(heard.rows)} songs")
+    for name, title in TITLES.items():
+        if name in numbers:
+            print(f"  {title:<42}{numbers[name]:9.3f}")
+    for fault in heard.faults[:20]:
+        print(f"not read: {fault}")
+    if options.json is not None:
+        finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+        write_text(options.json, json.dumps(finite, indent=1) + "\n")
+    return numbers
+
+
+def _heard(manifest: Manifest, prepared: Preparation, options: Evaluate) -> Heard:
+    found = Heard([], [], [])
+    most = min(options.limit or len(manifest), len(manifest))
+    for number in tracked("reading", range(most)):
+        try:
+            row = manifest[number]
+            item = prepared(row, Draw(options.seed, 0, row.id))
+        except (DataError, AudioError) as error:
+            found.faults.append(f"{manifest.place(number)}: {error.message}")
+            continue
+        found.rows.append(row)
+        found.items.append(item)
+    if not found.rows:
+        first = found.faults[0] if found.faults else "it is empty"
+        raise DataError(f"{manifest.path}: no song could be used; {first}", "mend the rows")
+    return found
+
+
+def _taught(singer: Singer, heard: Heard, options: Evaluate) -> dict[str, float]:
+    right, wrong = Taught(), Taught()
+    for rows, items in _groups(heard, options.batch_size):
+        measure.taught(singer, collated(items, singer.network.sizes), rows, right, wrong)
+    return right.numbers("true") | (wrong.numbers("shuffled") if wrong.tokens else {})
+
+
+def _pitch(singer: Singer, heard: Heard, options: Evaluate) -> dict[str, float]:
+    right, wrong = PitchErrors(), PitchErrors()
+    few = Heard(heard.rows[: options.pitch], heard.items[: options.pitch], [])
+    for rows, items in _groups(few, options.batch_size):
+        batch = collated(items, singer.network.sizes)
+        one, other = measure.pitches(singer, batch, options)
+        right, wrong = right + one, wrong + (other if len(rows) > 1 else PitchErrors())
+        if options.picture is not None and rows[0] is heard.rows[0]:
+            _draw(options.picture, singer, items[0], options)
+    found = {"pitch_correlation": right.correlation} if right.voiced else {}
+    return found | ({"pitch_correlation_other": wrong.correlation} if wrong.voiced else {})
+
+
+def _draw(path: Path, singer: Singer, item: Item, options: Evaluate) -> None:
+    batch = collated([item], singer.network.sizes)
+    sounds = {
+        "the song, through the codec": measure.sounding(singer, batch.latents.to(singer.device)),
+        "made from its sketch": measure.resung(singer, batch, options)[0],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    side_by_side(sounds, singer.sample_rate).savefig(path)
+
+
+def _groups(heard: Heard, size: int) -> Sequence[tuple[list[Row], list[Item]]]:
+    places = range(0, len(heard.rows), size)
+    return [(heard.rows[place : place + size], heard.items[place : place + size]) for place in places]
