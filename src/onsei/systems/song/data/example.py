@@ -32,7 +32,8 @@ NETWORK = Network(
     block_size=FRAMES, latent_dim=32, dim=64, num_heads=2, lm_layers=2, diff_layers=1, num_pitch=CODES,
     timestep_features_dim=8, rotary_base_val=500, prompt_len=4, lyrics_len=8, max_sentence=3, init_std=0.08,
 )  # fmt: skip
-_VOICE = Voice("example", vibrato=0.0)
+_VOICE = Voice("example", tilt=-2.0, vibrato=0.0)
+"""Dull and steady: phases run on through a song, so that what rounding changes is heard in high harmonics first."""
 
 
 def example(folder: Path) -> Example:
@@ -74,7 +75,7 @@ def example(folder: Path) -> Example:
     )
     sampling = Sampling(steps=4)
     words = [" ".join(songs["val"][n].timed.symbols()) for n in range(3)]
-    seconds = FRAMES * NOTES / 25
+    seconds = FRAMES * (NOTES - 1) / 25
     return Example(
         train=options,
         control=control,

@@ -122,7 +122,7 @@ def resung(singer: Singer, batch: Batch, options: Evaluate, *, other: bool = Fal
 
     made = euler(velocity, torch.zeros_like(song, dtype=torch.float32), noise, options.steps, options.diff_temp)
     counts = (moved.lengths // network.sizes.block_size).tolist()
-    return [sounding(singer, joined(part[None])) for part in made.split(counts)]
+    return [sounding(singer, joined(part[None])) for part in torch.split(made, counts)]
 
 
 def sounding(singer: Singer, latents: Tensor) -> NDArray[np.float32]:
