@@ -5,8 +5,9 @@ B batch, T frames, Z latent channels.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -40,8 +41,8 @@ class Taught:
     loss: float = 0.0
     tokens: int = 0
     right: int = 0
-    onsets: int = 0
-    onsets_right: int = 0
+    begun: list[tuple[int, int, str]] = field(default_factory=list)
+    """Where syllables begin: the true token, the likeliest one, and the phone that is sung."""
 
     def add(self, logits: Tensor, batch: Batch, rows: Sequence[Row], rolled: bool) -> None:
         """Count a batch: ``logits`` (B, T + 1, V + 1) of the next token; ``rolled``: with the lyrics of another song.
@@ -57,25 +58,40 @@ class Taught:
             self.loss += float(cross_entropy(scores, truth, reduction="sum"))
             self.tokens += frames
             self.right += int(right.sum())
-            first = [frame for frame in onsets(row) if frame < frames]
-            self.onsets += len(first)
-            self.onsets_right += int(right[first].sum())
+            likeliest = scores.argmax(-1).tolist()
+            self.begun += [
+                (int(truth[frame]), likeliest[frame], phone) for frame, phone in onsets(row) if frame < frames
+            ]
 
     def numbers(self, name: str) -> dict[str, float]:
         """Cross entropy in nats a token, and accuracies in percent."""
         found = {f"cross_entropy_{name}": self.loss / max(1, self.tokens)}
         found[f"token_accuracy_{name}"] = 100 * self.right / max(1, self.tokens)
-        if self.onsets:
-            found[f"onset_accuracy_{name}"] = 100 * self.onsets_right / self.onsets
+        if self.begun:
+            phone = self._phones()
+            sung = [one for _, _, one in self.begun]
+            said = {f"onset_phones_{name}": [token for _, token, _ in self.begun]}
+            said |= {"onset_phones_most": [token for token, _, _ in self.begun]} if name == "true" else {}
+            for key, tokens in said.items():
+                right = sum(phone.get(token) == one for token, one in zip(tokens, sung, strict=True))
+                found[key] = 100 * right / len(sung)
         return found
 
+    def _phones(self) -> dict[int, str]:
+        """The phone that each token begins most often."""
+        votes: dict[int, Counter[str]] = {}
+        for token, _, one in self.begun:
+            votes.setdefault(token, Counter())[one] += 1
+        return {token: counts.most_common(1)[0][0] for token, counts in votes.items()}
 
-def onsets(row: Row) -> list[int]:
-    """Frames in which a syllable of ``row`` begins; none where its syllables are not timed."""
+
+def onsets(row: Row) -> list[tuple[int, str]]:
+    """Frames in which a syllable of ``row`` begins, and its first phone; none where its syllables are not timed."""
     sections = row.extra.get("sections")
     if sections is None:
         return []
-    return [round(syllable.start * FRAME_RATE) for syllable in Timed.load(sections, row.id).syllables()]
+    timed = Timed.load(sections, row.id).syllables()
+    return [(round(syllable.start * FRAME_RATE), syllable.phones[0]) for syllable in timed if syllable.phones]
 
 
 @torch.no_grad()
