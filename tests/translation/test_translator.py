@@ -18,7 +18,7 @@ from onsei.systems.translation.ground.training import ground
 from onsei.systems.translation.stock import bart
 from onsei.systems.translation.translator.inference import UnitTranslator
 from onsei.systems.translation.translator.learner import Translating
-from onsei.systems.translation.translator.model import Translator, translation_loss
+from onsei.systems.translation.translator.model import Translator, scores, translation_loss
 from onsei.systems.translation.translator.training import train
 from onsei.training.learner import Clock
 from onsei.training.options import Training
@@ -196,11 +196,33 @@ def test_folders_that_are_no_bart_are_named(tmp_path, trained, stock):
         bart.pretrained(str(tmp_path))
 
 
-def test_tokens_take_any_text_and_give_it_back():
-    tokens = bart.Tokens.learned(["two red rings", "a blue star"] * 3, 400)
-    texts = ["two red rings", "ein größeres Ding", "赤い輪", "a  b"]
+def test_tokens_give_texts_back_and_tell_what_they_do_not_know():
+    tokens = bart.Tokens.learned(["two red rings", "ein größeres Ding", "赤い輪", "a  b"] * 3, 400)
+    texts = ["two red rings", "ein größeres Ding", "赤い輪", "a  b", "größere rote dinge"]
     assert tokens.decode(tokens.encode(texts, 200)) == texts
     assert tokens.encode(["two red rings"] * 2, 4).shape == (2, 4)
+    unknown = tokens.inner.unk_token_id
+    assert unknown in tokens.encode(["two quartz rings"], 40).tolist()[0]
+    assert unknown not in tokens.encode(texts, 200)
+    assert tokens.decode(tokens.encode(["two rings §"], 40)) == ["two rings"]
+
+
+def test_tokens_are_those_of_the_texts_alone():
+    texts = ["two red rings", "a blue star"] * 3
+    tokens = bart.Tokens.learned(texts, 400)
+    assert len(tokens) < 60
+    assert len(bart.Tokens.learned(texts, 1)) == len(bart.SPECIAL) + len(set("".join(texts)))
+    assert tokens.encode(["two red rings"], 40).shape == (1, 5)
+
+
+def test_a_new_decoder_hears_speech_at_once():
+    """At first each of two clips already has other scores than the other, as much as the words before differ."""
+    torch.manual_seed(0)
+    found = bart.made(Decoder(dropout=0.0), ["two red rings are above a blue star ."] * 3)
+    labels = found.tokens.encode(["two red rings are above a blue star ."] * 2, 40)
+    states = torch.nn.functional.layer_norm(torch.randn(2, 20, 128), (128,))
+    logits = scores(found.model.eval(), states, torch.ones(2, 20, dtype=torch.bool), labels)
+    assert (logits[0] - logits[1]).std() > 0.3 * logits.std()
 
 
 def test_the_loss_does_not_see_padding():

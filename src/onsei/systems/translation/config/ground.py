@@ -108,6 +108,8 @@ class GroundOptimizer:
     """Highest learning rate."""
     pretrained_rate: Annotated[Positive, flag("--pretrained-lr")] = 1e-5
     """Highest learning rate of a pretrained network."""
+    beta2: Fraction = 0.98
+    """Decay of the mean of squared gradients."""
     weight_decay: NonNegative = 1e-2
     """Weight decay; norms and biases have none."""
 

@@ -20,7 +20,7 @@ class Decoder:
     """BART by folder or Hub name, such as facebook/bart-base; empty: a small one that learns from nothing, with a
     tokenizer learned from the training translations."""
     vocabulary: PositiveInt = 1000
-    """Most tokens of such a tokenizer; 300 or more."""
+    """Most tokens of such a tokenizer; the bytes of the training translations are always among them."""
     width: PositiveInt = 128
     """Width of a small decoder."""
     layers: PositiveInt = 2

@@ -36,7 +36,7 @@ class Grounding:
     def __init__(self, core: SemanticCore, options: Ground, transform: Transform) -> None:
         self.modules = {"core": core}
         self.options, self.transform = options, transform
-        self.optimizers = {"core": AdamW(_groups(core, options))}
+        self.optimizers = {"core": AdamW(_groups(core, options), betas=(0.9, options.optimization.beta2))}
         self.seen = 0
         """Pairs that this process has learned from since it started."""
 

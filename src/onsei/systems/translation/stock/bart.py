@@ -36,18 +36,21 @@ class Tokens:
 
     @classmethod
     def learned(cls, texts: Iterable[str], size: int) -> Tokens:
-        """Byte-level pairs (Radford et al. 2019, section 2.2), at most ``size`` of them: no text lacks a token."""
+        """Byte-level pairs (Radford et al. 2019, section 2.2) of the bytes in ``texts``, at most ``size`` tokens.
+
+        A byte that is not in ``texts`` is unknown: what is learned from them would never write it, and tokens that
+        never occur take their share of smoothed labels.
+        """
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
         from transformers import PreTrainedTokenizerFast
 
-        made = Tokenizer(models.BPE())
+        made = Tokenizer(models.BPE(unk_token="<unk>"))
         made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
         made.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(
-            vocab_size=max(size, 300),
+            vocab_size=size,
             min_frequency=2,
             special_tokens=list(SPECIAL),
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         )
         made.train_from_iterator(texts, trainer)
@@ -262,5 +265,6 @@ def _new(options: Decoder, vocabulary: int) -> nn.Module:
         eos_token_id=2,
         decoder_start_token_id=2,
         forced_eos_token_id=2,
+        init_std=options.width**-0.5,  # 0.02 suits 1024: at 128 attention to the speech begins too weak to be learned
     )
     return BartForConditionalGeneration(config)
