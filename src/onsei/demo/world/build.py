@@ -11,10 +11,10 @@ from itertools import islice
 from pathlib import Path
 
 from onsei.demo.synthesis import Clip, Utterance, speak
-from onsei.demo.world import voices
 from onsei.demo.world.language import Language
 from onsei.demo.world.pictures import picture, save
 from onsei.demo.world.scenes import COLORS, SHAPES, Scene, caption, held_out, scenes
+from onsei.demo.world.voices import ACCENT, SEEN, UNSEEN
 from onsei.errors import DataError
 from onsei.paths import write_text
 
@@ -109,7 +109,7 @@ def _rows(folder: Path, seed: int, sizes: Sizes) -> dict[str, list[dict[str, obj
         for kind in ("audio", "images"):
             (place / kind).mkdir(parents=True, exist_ok=True)
         draw = random.Random(f"{seed}/{name}")
-        speakers = voices.UNSEEN if name == "unseen" else voices.SEEN
+        speakers = UNSEEN if name == "unseen" else SEEN
         for number, scene in enumerate(part):
             save(picture(scene, draw), place / "images" / f"{name}{number:05}.png")
             path = place / "audio" / f"{name}{number:05}.wav"
@@ -135,7 +135,7 @@ def _captions(folder: Path, seed: int, part: Sequence[Scene]) -> list[dict[str, 
 
 def _utterance(path: Path, text: str, variant: str, draw: random.Random) -> Utterance:
     return Utterance(
-        path, text, f"{voices.ACCENT}+{variant}", draw.randint(140, 200), draw.randint(30, 70), draw.randint(30, 70),
+        path, text, f"{ACCENT}+{variant}", draw.randint(140, 200), draw.randint(30, 70), draw.randint(30, 70),
         round(draw.uniform(0.05, 0.2), 3), round(draw.uniform(0.05, 0.2), 3),
     )  # fmt: skip
 

@@ -13,7 +13,10 @@ from onsei.errors import ModelError
 from onsei.hub import store
 from onsei.paths import write_text
 from onsei.systems.translation.config.evaluate import Evaluate
-from onsei.systems.translation.evaluation import searches, translations
+from onsei.systems.translation.evaluation.searches import numbers as search_numbers
+from onsei.systems.translation.evaluation.searches import searched
+from onsei.systems.translation.evaluation.translations import numbers as translation_numbers
+from onsei.systems.translation.evaluation.translations import translated
 from onsei.systems.translation.ground.core import STAGE as GROUND
 from onsei.systems.translation.ground.core import Core
 from onsei.systems.translation.translator.inference import STAGE as TRAIN
@@ -33,7 +36,7 @@ def evaluate(options: Evaluate) -> None:
     if saved.stage == TRAIN:
         values = _translator(options, manifest, UnitTranslator.of(saved, options.device))
     elif saved.stage == GROUND:
-        values = searches.numbers(searches.searched(Core.of(saved, options.device), manifest), options)
+        values = search_numbers(searched(Core.of(saved, options.device), manifest), options)
         _print_searches(values, options)
     else:
         raise ModelError(
@@ -46,8 +49,8 @@ def evaluate(options: Evaluate) -> None:
 
 def _translator(options: Evaluate, manifest: Manifest, runner: UnitTranslator) -> dict[str, float | str]:
     training = [] if options.train_manifest is None else texts(options.train_manifest)
-    found = translations.translated(runner, manifest, options.beams)
-    values = translations.numbers(found, training, options)
+    found = translated(runner, manifest, options.beams)
+    values = translation_numbers(found, training, options)
     _print_translations(values, options)
     if options.table is not None:
         lines = zip(found.ids, found.references, found.hypotheses, strict=True)
