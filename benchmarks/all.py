@@ -13,7 +13,7 @@ NAMES = (
     *("esc10", "digits_label", "encoder_control", "classify", "song_lyrics", "song_singer"),
     *("articulation_speed", "articulation_tract", "articulation_maps"),
     *("kmeans", "pretraining", "encoding", "translation_units"),
-    *("song_generation", "song_loading"),
+    *("song_generation", "song_loading", "song_training"),
     *("translation_world", "translation_flickr", "translation_mboshi"),
 )
 

@@ -56,10 +56,7 @@ Name = Literal["recognition", "classification", "articulation", "translation"]
 class Demo:
     """Train on made speech, sounds and films, try what was never in training, and write a report to see and hear."""
 
-    chapters: Annotated[
-        Positional[tuple[Name, ...]],
-        shown_as("CHAPTER…"),
-    ] = ()
+    chapters: Annotated[Positional[tuple[Name, ...]], shown_as("CHAPTER…")] = ()
     """Systems to show; all by default."""
     output_dir: Path = Path("runs/demo")
     """Folder for sounds, models and report.html."""
