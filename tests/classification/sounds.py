@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from onsei import cli
 from onsei.audio import io
 from onsei.data import manifest
 from onsei.data.manifest import Manifest
 from onsei.systems.classification.data.example import RATE
+from tests import commands
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 RECIPE = """\
@@ -23,14 +21,6 @@ data: {batch_size: 6}
 training: {epochs: 1, device: cpu, seed: 1, silent: true, estimate_memory: false}
 """
 """A network that trains in a blink."""
-
-
-class Answer(NamedTuple):
-    """What a command answered."""
-
-    status: int
-    out: str
-    err: str
 
 
 def rows(corpus, count=9, name="train"):
@@ -53,36 +43,13 @@ def save(path, samples, rate=RATE):
     return path
 
 
-def facts(run):
-    return json.loads((run / "onsei.json").read_text(encoding="utf-8"))
-
-
-def quarantined(run):
-    text = (run / "quarantine.jsonl").read_text(encoding="utf-8")
-    return {row["id"]: row["reason"] for row in map(json.loads, text.splitlines())}
-
-
 def command(capsys, *words):
     """Run ``onsei classification`` in this process."""
-    capsys.readouterr()
-    try:
-        status = cli.main(["classification", *map(str, words)])
-    except SystemExit as left:
-        status = left.code
-    return Answer(status, *capsys.readouterr())
+    return commands.command(capsys, "classification", *words)
 
 
 def train(capsys, recipe, manifest_path, run, *words):
     return command(capsys, "train", recipe, "--train-manifest", manifest_path, "--output-dir", run, *words)
-
-
-def assert_refused(answer, *words):
-    """One message on stderr that holds ``words``, status 2, no traceback."""
-    assert answer.status == 2, answer
-    assert "Traceback" not in answer.err + answer.out
-    for word in words:
-        assert str(word) in answer.err
-    assert answer.err.count("onsei: ") == 1, answer.err
 
 
 def sounds_at(corpus, rate, seconds, count=5):

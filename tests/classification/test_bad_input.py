@@ -12,17 +12,9 @@ from onsei.systems.classification.config import Train
 from onsei.systems.classification.data.example import RATE
 from onsei.systems.classification.dryrun import dry_run
 from tests.classification import encoders
-from tests.classification.sounds import (
-    assert_refused,
-    command,
-    facts,
-    labeled,
-    quarantined,
-    rows,
-    save,
-    train,
-    write,
-)
+from tests.classification.sounds import command, labeled, rows, save, train, write
+from tests.commands import assert_refused
+from tests.runs import facts, quarantined
 
 
 def test_silent_and_very_short_sounds_are_learned_from_and_broken_ones_left_out(capsys, recipe, corpus, tmp_path):

@@ -5,7 +5,8 @@ import pytest
 
 import onsei
 from onsei.data.manifest import Manifest
-from tests.classification.sounds import assert_refused, command, rows, write
+from tests.classification.sounds import command, rows, write
+from tests.commands import assert_refused
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from huggingface_hub import constants
 
-from onsei import cli
 from onsei.audio import io
 from onsei.data.corpora.gtzan import GENRES, filtered_lists
 from onsei.data.manifest import Manifest
+from tests.commands import assert_refused, command
 from tests.data import labeled
 from tests.data.file_server import serving
 from tests.data.trees import pack, put
@@ -30,13 +30,8 @@ def hub(monkeypatch):
 
 
 def prepare(capsys, kind, *words):
-    """(status, out, err) of ``onsei classification prepare``."""
-    capsys.readouterr()
-    try:
-        status = cli.main(["classification", "prepare", kind, *map(str, words)])
-    except SystemExit as left:
-        status = left.code
-    return status, *capsys.readouterr()
+    """The answer of ``onsei classification prepare``."""
+    return command(capsys, "classification", "prepare", kind, *words)
 
 
 def parts(folder):
@@ -45,14 +40,6 @@ def parts(folder):
 
 def sizes(folder):
     return {name: len(rows) for name, rows in parts(folder).items()}
-
-
-def assert_refused(answer, *words):
-    status, out, err = answer
-    assert status == 2, out + err
-    assert "Traceback" not in err
-    for word in words:
-        assert word in err
 
 
 def test_gtzan_in_the_courses_split(capsys, tmp_path):

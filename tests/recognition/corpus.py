@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from onsei import cli
 from onsei.audio import io
 from onsei.data import manifest
 from onsei.data.manifest import Manifest
 from onsei.systems.recognition.data.example import RATE
+from tests import commands
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 RECIPE = """\
@@ -26,14 +25,6 @@ labels_path: {labels}
 """A small network on the corpus's labels."""
 UNLABELED = "".join(line + "\n" for line in RECIPE.format(labels="").splitlines() if not line.startswith("labels_path"))
 """The same without labels."""
-
-
-class Answer(NamedTuple):
-    """What a command answered."""
-
-    status: int
-    out: str
-    err: str
 
 
 def rows(corpus, count=4, name="train"):
@@ -54,21 +45,12 @@ def write_recipe(corpus, folder, name="mine.yaml"):
     return path
 
 
-def facts(run):
-    return json.loads((run / "onsei.json").read_text(encoding="utf-8"))
-
-
 def steps(run):
     """The losses of a run's steps and validations, in order, without times."""
     wanted = ("step", "train/", "val/", "grad_norm/")
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     assert lines
     return [{k: v for k, v in line.items() if k.startswith(wanted)} for line in lines]
-
-
-def quarantined(run):
-    text = (run / "quarantine.jsonl").read_text(encoding="utf-8")
-    return {row["id"]: row["reason"] for row in map(json.loads, text.splitlines())}
 
 
 def sound(path):
@@ -119,23 +101,9 @@ def write_bad(folder, kind):
 
 def command(capsys, *words):
     """Run ``onsei recognition`` in this process."""
-    capsys.readouterr()
-    try:
-        status = cli.main(["recognition", *map(str, words)])
-    except SystemExit as left:
-        status = left.code
-    return Answer(status, *capsys.readouterr())
+    return commands.command(capsys, "recognition", *words)
 
 
 def train(capsys, recipe, manifest_path, run, *words):
     """Run ``onsei recognition train``."""
     return command(capsys, "train", recipe, "--train-manifest", manifest_path, "--output-dir", run, *words)
-
-
-def assert_refused(answer, *words):
-    """One message on stderr that holds ``words``, status 2, no traceback."""
-    assert answer.status == 2, answer
-    assert "Traceback" not in answer.err + answer.out
-    for word in words:
-        assert str(word) in answer.err
-    assert answer.err.count("onsei: ") == 1, answer.err

@@ -14,7 +14,8 @@ from onsei.systems.recognition.data import Preparation, cache_for, source
 from onsei.systems.recognition.data.augmentation import Changes, changed_by, loudness
 from onsei.systems.recognition.data.example import RATE
 from onsei.text.alphabet import Alphabet
-from tests.recognition.corpus import assert_refused, rows, steps, train, write
+from tests.commands import assert_refused
+from tests.recognition.corpus import rows, steps, train, write
 
 FEATURES = Features(sample_rate=RATE)
 

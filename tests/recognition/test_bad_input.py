@@ -12,18 +12,9 @@ from onsei.audio import io
 from onsei.config import parse_flags
 from onsei.systems.recognition.config import Train
 from onsei.systems.recognition.data import batches
-from tests.recognition.corpus import (
-    BAD,
-    assert_refused,
-    command,
-    quarantined,
-    rows,
-    steps,
-    train,
-    write,
-    write_bad,
-    write_recipe,
-)
+from tests.commands import assert_refused
+from tests.recognition.corpus import BAD, command, rows, steps, train, write, write_bad, write_recipe
+from tests.runs import quarantined
 
 
 def files(folder):

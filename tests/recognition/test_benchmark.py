@@ -11,7 +11,8 @@ from onsei.systems.recognition import benchmark as room
 from onsei.systems.recognition.benchmark import Bench, Trial, largest
 from onsei.systems.recognition.config import Benchmark
 from onsei.training.peak import free_bytes, peak_bytes
-from tests.recognition.corpus import assert_refused, command
+from tests.commands import assert_refused
+from tests.recognition.corpus import command
 
 QUICK = ("--seconds", "0.5", "--runs", "2", "--dry-runs", "1", "--device", "cpu", "--silent", "--threads", "1")
 RECIPES = Path(room.__file__).parent / "recipes"

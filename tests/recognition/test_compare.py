@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tests.recognition.corpus import assert_refused, command
+from tests.commands import assert_refused
+from tests.recognition.corpus import command
 
 
 def table(path, pairs, **more):

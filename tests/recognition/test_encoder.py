@@ -18,7 +18,9 @@ from onsei.systems.recognition.training import train as train_model
 from onsei.text.alphabet import ENGLISH, Alphabet
 from onsei.text.pieces import Pieces
 from onsei.units import ssl
-from tests.recognition.corpus import assert_refused, command, facts, rows, sound, steps, train, write
+from tests.commands import assert_refused
+from tests.recognition.corpus import command, rows, sound, steps, train, write
+from tests.runs import facts
 from tests.units.encoders import shape, write_encoder, write_fine_tuned, write_preprocessor
 
 RATE = 8000

@@ -12,7 +12,8 @@ from onsei.systems.recognition.config import Evaluate
 from onsei.systems.recognition.evaluation import tally
 from onsei.systems.recognition.evaluation.tables import rates
 from onsei.systems.recognition.evaluation.tally import Utterance
-from tests.recognition.corpus import BAD, assert_refused, command, rows, write, write_bad
+from tests.commands import assert_refused
+from tests.recognition.corpus import BAD, command, rows, write, write_bad
 
 
 def evaluate(capsys, model, manifest, folder, *words):

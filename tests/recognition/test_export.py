@@ -16,7 +16,8 @@ from onsei.systems.recognition.exchange import exporting
 from onsei.systems.recognition.exchange.graph import Network, Recognizer
 from onsei.systems.recognition.inference import Transcriber
 from onsei.text.alphabet import Alphabet
-from tests.recognition.corpus import assert_refused, command, rows
+from tests.commands import assert_refused
+from tests.recognition.corpus import command, rows
 from tests.recognition.upstream import network
 
 LENGTHS = (0.21, 0.5, 1.0, 1.73, 2.6)

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from onsei.hub import store
-from tests.recognition.corpus import assert_refused, command, rows, train, write
+from tests.commands import assert_refused
+from tests.recognition.corpus import command, rows, train, write
 
 
 def finetune(capsys, source, manifest_path, run, *words):

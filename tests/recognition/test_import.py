@@ -9,8 +9,9 @@ import torch
 import onsei
 from onsei.audio import io
 from onsei.systems.recognition.config import Model
+from tests.commands import assert_refused
 from tests.hub.hostile import MARK, Calls
-from tests.recognition.corpus import assert_refused, command, tones
+from tests.recognition.corpus import command, tones
 from tests.recognition.upstream import lightning, network, package
 
 

@@ -9,7 +9,9 @@ import onsei
 from onsei import config
 from onsei.systems.recognition.config import Request, Span, Train, Transcript
 from onsei.systems.recognition.transcripts import subtitles, words_of
-from tests.recognition.corpus import assert_refused, command, facts, rows, steps, train, write
+from tests.commands import assert_refused
+from tests.recognition.corpus import command, rows, steps, train, write
+from tests.runs import facts
 
 
 def retold(corpus, *texts):

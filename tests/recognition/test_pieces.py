@@ -12,7 +12,9 @@ from onsei.systems.recognition.config import Features
 from onsei.systems.recognition.data import survey
 from onsei.text.alphabet import Alphabet
 from onsei.text.pieces import Pieces
-from tests.recognition.corpus import assert_refused, command, facts, rows, steps, train, write
+from tests.commands import assert_refused
+from tests.recognition.corpus import command, rows, steps, train, write
+from tests.runs import facts
 
 BPE = ("--units", "bpe", "--vocab-size", "10", "--lr", "0.02")
 

@@ -5,7 +5,8 @@ import pytest
 from onsei.audio import io
 from onsei.data.manifest import Manifest
 from onsei.systems.recognition.data.example import RATE
-from tests.recognition.corpus import BAD, assert_refused, command, tones, write_bad
+from tests.commands import assert_refused
+from tests.recognition.corpus import BAD, command, tones, write_bad
 
 
 def recordings(folder, count=5, seconds=0.2):

@@ -7,9 +7,10 @@ import pytest
 
 from onsei.data.corpora import an4, librispeech, voxforge
 from onsei.data.manifest import Manifest
+from tests.commands import assert_refused
 from tests.data import trees
 from tests.data.file_server import serving
-from tests.recognition.corpus import assert_refused, command
+from tests.recognition.corpus import command
 
 TREES = {
     "an4": trees.an4,

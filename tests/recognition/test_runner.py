@@ -13,7 +13,8 @@ from onsei.systems.recognition.config import Features, Model, Request
 from onsei.systems.recognition.inference import Transcriber
 from onsei.systems.recognition.model import DeepSpeech2
 from onsei.text.alphabet import Alphabet
-from tests.recognition.corpus import assert_refused, command, rows, train, write
+from tests.commands import assert_refused
+from tests.recognition.corpus import command, rows, train, write
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])

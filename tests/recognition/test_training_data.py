@@ -17,7 +17,8 @@ from onsei.systems.recognition.config import Augment, Data, Features
 from onsei.systems.recognition.data import Preparation, batches, source
 from onsei.systems.recognition.data.example import RATE
 from onsei.text.alphabet import Alphabet
-from tests.recognition.corpus import SHARED, assert_refused, command, rows, sound, steps, train, write
+from tests.commands import assert_refused
+from tests.recognition.corpus import SHARED, command, rows, sound, steps, train, write
 
 
 def test_stored_features_train_and_evaluate_but_hear_no_files(capsys, corpus, recipe, tmp_path):

@@ -13,7 +13,8 @@ from onsei.systems.recognition.config import Request
 from onsei.systems.recognition.data.example import RATE
 from onsei.systems.recognition.inference import Transcriber, Transcript, quietest
 from tests.audio.sounds import write_coded
-from tests.recognition.corpus import BAD, assert_refused, command, rows, sound, tones, write_bad
+from tests.commands import assert_refused
+from tests.recognition.corpus import BAD, command, rows, sound, tones, write_bad
 
 TIME = r"\d\d:[0-5]\d:[0-5]\d[,.]\d\d\d"
 
