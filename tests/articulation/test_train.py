@@ -13,7 +13,7 @@ from onsei.data.loader import Draw
 from onsei.data.manifest import Manifest
 from onsei.errors import ConfigError, DataError, OnseiError
 from onsei.systems.articulation.config import Augment, Data, Model
-from onsei.systems.articulation.data.batches import Memory, Preparation, shrunk
+from onsei.systems.articulation.data.batches import Preparation, shrunk
 from onsei.systems.articulation.data.changes import changed
 from onsei.systems.articulation.data.example import PREPARED, SIZE
 from onsei.systems.articulation.data.prepared import Scaler
@@ -173,13 +173,6 @@ def test_a_mask_beside_the_pictures_is_obeyed(tmp_path):
     )
     assert item.frames[:, :, :8].max() == 0
     assert item.frames[:, :, 8:].min() == 1
-
-
-def test_kept_pictures_are_bounded():
-    memory = Memory(limit=100)
-    memory.put("a", np.zeros(80, np.uint8))
-    memory.put("b", np.zeros(80, np.uint8))
-    assert list(memory.held) == ["a"]
 
 
 def test_the_command_line_trains_from_what_prepare_wrote(films, tmp_path):

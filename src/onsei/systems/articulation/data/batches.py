@@ -18,6 +18,7 @@ from torch.nn.functional import interpolate
 
 from onsei.data.loader import Draw, Fault, Loader
 from onsei.data.manifest import Manifest
+from onsei.data.memory import Memory
 from onsei.data.row import Row
 from onsei.data.sampler import BucketSampler
 from onsei.errors import DataError
@@ -68,24 +69,6 @@ class Batch:
         return replace(self, frames=frames, mel=mel)
 
 
-@dataclass
-class Memory:
-    """Pictures of earlier epochs, as far as they fit."""
-
-    limit: int = _KEPT
-    held: dict[Path, NDArray[np.uint8]] = field(default_factory=dict)
-    bytes: int = 0
-
-    def __reduce__(self) -> tuple[type[Memory], tuple[int]]:
-        return Memory, (self.limit,)  # worker processes begin with an empty one
-
-    def put(self, path: Path, frames: NDArray[np.uint8]) -> None:
-        """Keep ``frames`` if there is room."""
-        if self.bytes + frames.nbytes <= self.limit:
-            self.held[path] = frames
-            self.bytes += frames.nbytes
-
-
 @dataclass(frozen=True)
 class Preparation:
     """What a worker does with a row; a pure function of row and draw, so that every run sees the same.
@@ -103,7 +86,7 @@ class Preparation:
     model: Model
     augment: Augment = field(default_factory=Augment)
     crop: int = 0
-    memory: Memory = field(default_factory=Memory)
+    memory: Memory[Path, NDArray[np.uint8]] = field(default_factory=lambda: Memory(_KEPT))
 
     def __call__(self, row: Row, draw: Draw) -> Item:
         """Read the pictures and the mel of ``row``.
@@ -138,10 +121,10 @@ class Preparation:
         return frames, 0
 
     def _whole(self, path: Path) -> NDArray[np.float32]:
-        kept = self.memory.held.get(path)
+        kept = self.memory.get(path)
         if kept is None:
             kept = as_bytes(shrunk(masked(load_frames(path), path), self.model.size))
-            self.memory.put(path, kept)
+            self.memory.keep(path, kept, kept.nbytes)
         return kept.astype(np.float32) / np.float32(255)
 
 

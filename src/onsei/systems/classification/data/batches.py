@@ -21,6 +21,7 @@ from onsei.data.cache import FeatureCache
 from onsei.data.durations import known_durations
 from onsei.data.loader import Draw, Fault, Loader
 from onsei.data.manifest import Manifest
+from onsei.data.memory import Memory
 from onsei.data.row import Row
 from onsei.data.sampler import BucketSampler
 from onsei.errors import ConfigError, DataError
@@ -66,25 +67,6 @@ class Batch:
         return replace(self, **moved)
 
 
-@dataclass
-class Memory:
-    """Features of rows, kept up to a number of bytes; each process that prepares rows has its own."""
-
-    most: float
-    used: float = 0.0
-    kept: dict[str, NDArray[np.float32]] = field(default_factory=dict)
-
-    def keep(self, name: str, features: NDArray[np.float32]) -> None:
-        """Keep ``features`` where there is room."""
-        if self.used + features.nbytes <= self.most:
-            self.kept[name] = np.array(features)
-            self.used += features.nbytes
-
-    def __getstate__(self) -> dict[str, object]:
-        """A worker begins with nothing."""
-        return {"most": self.most, "used": 0.0, "kept": {}}
-
-
 @dataclass(frozen=True)
 class Preparation:
     """What is done with a row; a pure function of row and draw, so that every run hears the same."""
@@ -94,7 +76,7 @@ class Preparation:
     augment: Augment | None = None
     """None for validation and tests."""
     cache: FeatureCache | None = None
-    memory: Memory = field(default_factory=lambda: Memory(0))
+    memory: Memory[str, NDArray[np.float32]] = field(default_factory=lambda: Memory(0))
     changes: Changes | None = field(init=False, repr=False, compare=False)
     """What ``augment`` asks for; made here, so that a fault in it is found before training starts."""
 
@@ -134,21 +116,21 @@ class Preparation:
         """Features, (D, T), of the sound of ``row``, changed where that is asked for."""
         if not changes.of_sound:
             return self._raw(row)
-        sound = self.memory.kept.get(row.id)
+        sound = self.memory.get(row.id)
         if sound is None:
             sound = self._sound(row)
-            self.memory.keep(row.id, sound)
+            self.memory.keep(row.id, sound, sound.nbytes)
         return self.front.raw(changes.sound(sound, draw))
 
     def _raw(self, row: Row) -> NDArray[np.float32]:
-        kept = self.memory.kept.get(row.id)
+        kept = self.memory.get(row.id)
         if kept is not None:
             return kept
         if self.cache is not None:
-            raw = self.cache.get(row, lambda: self.front.raw(self._sound(row)))
+            raw = np.array(self.cache.get(row, lambda: self.front.raw(self._sound(row))))  # the cache maps files
         else:
             raw = self.front.raw(self._sound(row))
-        self.memory.keep(row.id, raw)
+        self.memory.keep(row.id, raw, raw.nbytes)
         return raw
 
     def _sound(self, row: Row) -> NDArray[np.float32]:
@@ -193,7 +175,7 @@ def source(
     return Loader(manifest, sampler, preparation, collate, workers=options.num_workers, seed=seed)
 
 
-def memory_for(options: Data) -> Memory:
+def memory_for(options: Data) -> Memory[str, NDArray[np.float32]]:
     """The memory that the options grant."""
     return Memory(options.memory * 2**20)
 

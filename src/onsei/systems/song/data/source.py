@@ -15,6 +15,7 @@ import torch
 from onsei.audio import io
 from onsei.data.loader import Draw, Fault, Loader
 from onsei.data.manifest import Manifest
+from onsei.data.memory import Memory
 from onsei.data.row import Row, resolve_path
 from onsei.data.sampler import BucketSampler
 from onsei.errors import ConfigError, DataError, ModelError
@@ -32,8 +33,6 @@ from onsei.text.phones import Phones
 
 PROMPT = "prompt_wav"
 """Key of rows: a sound whose voice the song has, relative to the manifest."""
-
-
 _KEPT = 256 * 2**20
 """Bytes of latents that a process keeps for the next epochs."""
 
@@ -47,24 +46,6 @@ class Known:
     song: tuple[Array, Array]
     """Mean and deviation of its latents, whole blocks, each (F, Z)."""
     prompt: tuple[Array, Array]
-
-
-@dataclass
-class Memory:
-    """Rows of earlier epochs, as far as they fit."""
-
-    left: int = _KEPT
-    held: dict[str, Known] = field(default_factory=dict)
-
-    def __reduce__(self) -> tuple[type[Memory], tuple[()]]:
-        return Memory, ()  # worker processes begin with an empty one
-
-    def put(self, name: str, known: Known) -> None:
-        """Keep ``known`` if there is room."""
-        size = sum(part.nbytes for part in (*known.song, *known.prompt))
-        if size <= self.left:
-            self.held[name] = known
-            self.left -= size
 
 
 @dataclass(frozen=True)
@@ -86,7 +67,7 @@ class Preparation:
     latents: Latents
     codebook: str
     longest: float
-    memory: Memory = field(default_factory=Memory)
+    memory: Memory[str, Known] = field(default_factory=lambda: Memory(_KEPT))
 
     def __call__(self, row: Row, draw: Draw) -> Item:
         """The song of ``row``; a last block that is not whole is left off.
@@ -96,10 +77,10 @@ class Preparation:
             ModelError: its tokens are of another codebook.
             ConfigError: they are more than the network knows.
         """
-        known = self.memory.held.get(row.id)
+        known = self.memory.get(row.id)
         if known is None:
             known = self._known(row)
-            self.memory.put(row.id, known)
+            self.memory.keep(row.id, known, sum(part.nbytes for part in (*known.song, *known.prompt)))
         song = _drawn(known.song, draw, "song")
         prompt = _drawn(known.prompt, draw, "prompt")
         return Item(known.layout, torch.from_numpy(prompt), known.tokens, torch.from_numpy(song.T.copy()))
@@ -218,6 +199,6 @@ def source(
     """Batches of ``manifest``, songs of like length together; in a new order every epoch in training."""
     durations = np.nan_to_num(np.asarray(manifest.durations, np.float32), nan=options.max_duration)
     sampler = BucketSampler(durations, batch_seconds=None, batch_size=options.batch_size, seed=seed, shuffle=training)
-    preparation = replace(preparation, folder=manifest.folder, memory=Memory())
+    preparation = replace(preparation, folder=manifest.folder, memory=Memory(_KEPT))
     collate = Collation(preparation.network)
     return Loader(manifest, sampler, preparation, collate, workers=options.num_workers, seed=seed)

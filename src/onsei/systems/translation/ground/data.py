@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from onsei.data.loader import Draw, Fault, Loader
+from onsei.data.memory import Memory
 from onsei.data.row import Row
 from onsei.data.sampler import BucketSampler
 from onsei.errors import DataError
@@ -67,27 +68,13 @@ class Batch:
         return replace(self, **{name: getattr(self, name).to(device, non_blocking=non_blocking) for name in names})
 
 
-@dataclass
-class Kept:
-    """Pictures, kept up to a number of bytes; each process that prepares rows has its own."""
-
-    most: float
-    used: float = 0.0
-    pictures: dict[str, Tensor] = field(default_factory=dict)
-
-    def get(self, path: Path, transform: Transform) -> Tensor:
-        """The picture in a file, read once where there is room."""
-        found = self.pictures.get(str(path))
-        if found is None:
-            found = transform.pixels(path)
-            if self.used + found.nbytes <= self.most:
-                self.pictures[str(path)] = found
-                self.used += found.nbytes
-        return found
-
-    def __getstate__(self) -> dict[str, object]:
-        """A worker begins with nothing."""
-        return {"most": self.most, "used": 0.0, "pictures": {}}
+def seen(path: Path, transform: Transform, memory: Memory[Path, Tensor]) -> Tensor:
+    """The picture in a file, uint8 (3, S, S), read once where there is room to keep it."""
+    found = memory.get(path)
+    if found is None:
+        found = transform.pixels(path)
+        memory.keep(path, found, found.nbytes)
+    return found
 
 
 def augmented(units: NDArray[np.int64], count: int, options: UnitAugment, draw: Draw) -> NDArray[np.int64]:
@@ -131,7 +118,7 @@ class Preparation:
     augment: UnitAugment | None = None
     """None for validation."""
     image_dir: Path | None = None
-    kept: Kept = field(default_factory=lambda: Kept(0))
+    memory: Memory[Path, Tensor] = field(default_factory=lambda: Memory(0))
 
     def __call__(self, row: Row, draw: Draw) -> Pair:
         """Units and picture of ``row``.
@@ -145,7 +132,7 @@ class Preparation:
         if self.image_dir is not None and not path.exists():
             path = self.image_dir / path.name
         units = table_rows(row, self.count, self.most, self.augment, draw)
-        return Pair(row.id, units, self.kept.get(path, self.transform), str(path))
+        return Pair(row.id, units, seen(path, self.transform, self.memory), str(path))
 
 
 def padded(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

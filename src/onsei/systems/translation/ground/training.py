@@ -10,11 +10,12 @@ from typing import Any
 import torch
 
 from onsei.config import to_dict
+from onsei.data.memory import Memory
 from onsei.errors import ConfigError, DataError
 from onsei.hub import store
 from onsei.hub.about import About, base
 from onsei.systems.translation.config.ground import Ground, UnitAugment
-from onsei.systems.translation.ground.data import Kept, Preparation, source
+from onsei.systems.translation.ground.data import Preparation, source
 from onsei.systems.translation.ground.learner import Grounding
 from onsei.systems.translation.ground.model import SemanticCore
 from onsei.systems.translation.ground.params import read_params, with_params
@@ -125,9 +126,9 @@ def sources(options: Ground, material: Material, seeing: Seeing) -> tuple[Any, A
     """Batches of training and of validation."""
     data, seed = options.data, options.training.seed
     checking = Preparation(
-        material.count, seeing.transform, data.max_units, None, options.image_dir, Kept(data.memory * 2**20)
+        material.count, seeing.transform, data.max_units, None, options.image_dir, Memory(data.memory * 2**20)
     )
-    learning = replace(checking, augment=options.augment, kept=Kept(data.memory * 2**20))
+    learning = replace(checking, augment=options.augment, memory=Memory(data.memory * 2**20))
     train = source(
         material.train, learning, batch_size=data.batch_size, workers=data.num_workers, seed=seed, training=True
     )

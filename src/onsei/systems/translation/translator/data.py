@@ -17,12 +17,13 @@ from torch import Tensor
 
 from onsei.data.loader import Draw, Fault, Loader
 from onsei.data.manifest import Manifest
+from onsei.data.memory import Memory
 from onsei.data.row import Row
 from onsei.data.sampler import BucketSampler
 from onsei.errors import DataError
 from onsei.systems.translation.config.ground import UnitAugment
 from onsei.systems.translation.config.train import Parallel
-from onsei.systems.translation.ground.data import Kept, padded, table_rows
+from onsei.systems.translation.ground.data import padded, seen, table_rows
 from onsei.systems.translation.ground.rows import Encoded, as_durations
 from onsei.systems.translation.stock.bart import Tokens
 from onsei.vision.images import Transform
@@ -87,7 +88,7 @@ class Seen:
     """What is done with a row of a picture and its caption."""
 
     transform: Transform
-    kept: Kept = field(default_factory=lambda: Kept(0))
+    memory: Memory[Path, Tensor] = field(default_factory=lambda: Memory(0))
 
     def __call__(self, row: Row, draw: Draw) -> Item:
         """Picture and caption of ``row``.
@@ -97,7 +98,7 @@ class Seen:
         """
         if row.image is None:
             raise DataError(f"{row.id}: the row has no image", "give it the key `image`")
-        return Item(row.id, self.kept.get(Path(row.image), self.transform), text_of(row))
+        return Item(row.id, seen(row.image, self.transform, self.memory), text_of(row))
 
 
 def text_of(row: Row) -> str:

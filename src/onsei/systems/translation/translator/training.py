@@ -14,12 +14,12 @@ from torch import nn
 from onsei.config import to_dict
 from onsei.data import manifest as manifests
 from onsei.data.manifest import Manifest
+from onsei.data.memory import Memory
 from onsei.errors import ConfigError, DataError
 from onsei.hub import store
 from onsei.hub.about import About, base
 from onsei.systems.translation.config.train import Train
 from onsei.systems.translation.ground.core import Core
-from onsei.systems.translation.ground.data import Kept
 from onsei.systems.translation.ground.encoder import UnitEncoder
 from onsei.systems.translation.ground.hearing import WITHIN
 from onsei.systems.translation.ground.params import network_of, read_params
@@ -100,7 +100,7 @@ def _from_captions(options: Train, core: Core, captions: Path) -> Summary:
     model = Pivoted(core.size, options.pivot.states, decoder.model, bart.width(decoder.model))
     learner = Pivoting(model, core, options)
     engine = Engine(options.training, output_dir, resolved=to_dict(options))
-    seen = Seen(core.seeing.transform, Kept(512 * 2**20))
+    seen = Seen(core.seeing.transform, Memory(512 * 2**20))
     longest, seed = options.decoder.longest, options.training.seed
     batches = pictures(manifest, seen, decoder.tokens, longest, options.data, seed=seed)
 
