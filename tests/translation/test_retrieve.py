@@ -185,6 +185,10 @@ def test_a_vision_transformer_by_folder(tmp_path, made):
         (tmp_path / "away").rename(tmp_path / "vit")
     with pytest.raises(ModelError, match="no such folder"):
         vit.located("nowhere")
+    file = tmp_path / "vit" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(ModelError, match="cannot be read"):
+        vit.opened(tmp_path / "vit")
     (tmp_path / "vit" / "config.json").write_text('{"model_type": "resnet"}')
     with pytest.raises(ModelError, match="resnet"):
         vit.located(str(tmp_path / "vit"))

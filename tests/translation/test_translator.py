@@ -1,6 +1,7 @@
 """Translators: they learn to write what is said, listen, and are opened again; decoders by folder."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from onsei.errors import ConfigError, DataError, ModelError
+from onsei.hub import weights
 from onsei.systems.translation.config import Evaluate, Ground, Train
 from onsei.systems.translation.config.ground import ImageNetwork, Pairs, UnitAugment, UnitNetwork
 from onsei.systems.translation.config.train import Decoder, Parallel, Pivot, Tuning
@@ -194,6 +196,28 @@ def test_folders_that_are_no_bart_are_named(tmp_path, trained, stock):
             (tmp_path / path.name).write_bytes(path.read_bytes())
     with pytest.raises(ModelError, match=r"no model\.safetensors"):
         bart.pretrained(str(tmp_path))
+
+
+@pytest.mark.parametrize("damage", ["cut", "lacking"])
+def test_damaged_weights_of_a_bart_are_named_and_never_made_up(tmp_path, stock, damage):
+    folder = shutil.copytree(stock, tmp_path / "bart")
+    file = folder / "model.safetensors"
+    if damage == "cut":
+        file.write_bytes(file.read_bytes()[:-100])
+    else:
+        tensors = weights.load(file)
+        weights.save(file, {k: v for k, v in tensors.items() if "encoder_attn.q_proj" not in k}, {"format": "pt"})
+    with pytest.raises(ModelError, match="cannot be read" if damage == "cut" else "lack 2 tensors"):
+        bart.pretrained(str(folder))
+
+
+def test_no_code_of_another_place_is_asked_for_by_a_configuration(tmp_path, stock):
+    folder = shutil.copytree(stock, tmp_path / "bart")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["attn_implementation"] = config["_attn_implementation"] = "somebody/attention"
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert bart.pretrained(str(folder)).model.config._attn_implementation == "sdpa"
+    assert bart.rebuilt(config, folder).model.config._attn_implementation == "sdpa"
 
 
 def test_tokens_give_texts_back_and_tell_what_they_do_not_know():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from onsei.errors import ModelError
-from onsei.units.ssl import CONFIG, PREPROCESSOR, WEIGHTS, quiet, read_json, with_attention
+from onsei.units.ssl import CONFIG, PREPROCESSOR, loaded, quiet, read_json, with_attention
 
 
 @dataclass(frozen=True)
@@ -69,18 +69,7 @@ def _model(folder: Path, config: Any) -> Any:
     from transformers import MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING
 
     kind: Any = MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING[type(config)]
-    try:
-        model, report = kind.from_pretrained(
-            folder,
-            config=with_attention(config),
-            output_loading_info=True,
-            local_files_only=True,
-            use_safetensors=any((folder / name).is_file() for name in WEIGHTS[:2]),
-            weights_only=True,
-        )
-    except Exception as error:  # safetensors', pickle's, torch's: all say that the file is not what it should be
-        raise _damaged(folder, error) from error
-    missing = sorted(name for name in report["missing_keys"] if "masked_spec_embed" not in name)
+    model, missing = loaded(kind, folder, with_attention(config))
     if missing:
         raise ModelError(
             f"{folder}: lacks {', '.join(missing[:4])}: an encoder without a trained head cannot classify",

@@ -167,23 +167,7 @@ def contrastive(source: ssl.Source | None, config: Any, *, mel: bool) -> tuple[C
         if mel:
             melfront.put_in(model.wav2vec2)
         return model, []
-    try:
-        with ssl.quiet():
-            loaded: Any = ContrastiveModel.from_pretrained(
-                source.folder,
-                config=ssl.with_attention(config),
-                output_loading_info=True,
-                local_files_only=True,
-                use_safetensors=ssl.has_safetensors(source.folder),
-                weights_only=True,
-            )
-    except Exception as error:  # safetensors', pickle's, torch's: all say that the file is not what it should be
-        raise ModelError(
-            f"{source.folder}: the weights cannot be read: {type(error).__name__}: {str(error)[:300]}",
-            "copy or download the whole folder again",
-        ) from error
-    model, report = loaded
-    missing = sorted(name for name in report["missing_keys"] if "masked_spec_embed" not in name)
+    model, missing = ssl.loaded(ContrastiveModel, source.folder, ssl.with_attention(config))
     if any(name.startswith("wav2vec2.") for name in missing):
         raise ModelError(f"{source.folder}: the weights lack {missing[0]}", "copy or download the whole folder again")
     return model, missing

@@ -126,28 +126,45 @@ def load(source: Source, config: Any | None = None) -> Any:
         ModelError: the weights do not fit, or lack.
     """
     config = with_attention(config or source.config)
-    try:
-        with quiet():  # it warns of every head that is left behind
-            body, report = _class(config).from_pretrained(
-                source.folder,
-                config=config,
-                output_loading_info=True,
-                local_files_only=True,
-                use_safetensors=has_safetensors(source.folder),
-                weights_only=True,
-            )
-    except Exception as error:  # safetensors', pickle's, torch's: all say that the file is not what it should be
-        raise ModelError(
-            f"{source.folder}: the weights cannot be read: {type(error).__name__}: {str(error)[:300]}",
-            "copy or download the whole folder again",
-        ) from error
-    missing = sorted(name for name in report["missing_keys"] if "masked_spec_embed" not in name)
+    body, missing = loaded(_class(config), source.folder, config)
     if missing:
         raise ModelError(
             f"{source.folder}: the weights lack {len(missing)} of the encoder's tensors, first {missing[0]}",
             "the folder holds another network than its config.json says; copy it again",
         )
     return body
+
+
+def loaded(kind: Any, folder: Path, config: Any, *, pickles: bool = True, **settings: Any) -> tuple[Any, list[str]]:
+    """A network of transformers' class ``kind`` with the weights in ``folder``, and which of its tensors lack there.
+
+    Safetensors are read where there are any; of a pickle tensors alone, without running what it says, or nothing where
+    ``pickles`` says so.
+
+    Raises:
+        ModelError: there are no weights, they cannot be read, or they are of another shape.
+    """
+    if not pickles and not has_safetensors(folder):
+        mend = "a pickle is not read: open it once with transformers and save_pretrained"
+        raise ModelError(f"{folder}: no {WEIGHTS[0]}", mend)
+    try:
+        with quiet():  # it warns of every head that is left behind
+            network, report = kind.from_pretrained(
+                folder,
+                config=config,
+                output_loading_info=True,
+                local_files_only=True,
+                use_safetensors=has_safetensors(folder),
+                weights_only=True,
+                **settings,
+            )
+    except Exception as error:  # safetensors', pickle's, torch's: all say that the file is not what it should be
+        raise ModelError(
+            f"{folder}: the weights cannot be read: {type(error).__name__}: {str(error)[:300]}",
+            "copy or download the whole folder again",
+        ) from error
+    # The embedding of masked frames is of training alone, and is missing in many folders.
+    return network, sorted(name for name in report["missing_keys"] if "masked_spec_embed" not in name)
 
 
 def read_head(source: Source) -> Head | None:

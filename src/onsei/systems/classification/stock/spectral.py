@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from onsei.errors import ModelError
 from onsei.systems.classification.stock.sources import Origin, class_of
-from onsei.units.ssl import has_safetensors, quiet, with_attention
+from onsei.units.ssl import loaded, with_attention
 
 
 class SpectralClassifier(nn.Module):
@@ -103,24 +103,9 @@ def seconds_of(made: Any) -> float:
 
 
 def _loaded(cls: Any, folder: Path, config: Any) -> Any:
-    try:
-        with quiet():
-            model, report = cls.from_pretrained(
-                folder,
-                config=config,
-                output_loading_info=True,
-                local_files_only=True,
-                ignore_mismatched_sizes=True,
-                use_safetensors=has_safetensors(folder),
-                weights_only=True,
-            )
-    except Exception as error:  # safetensors', pickle's, torch's: all say that the file is not what it should be
-        raise ModelError(
-            f"{folder}: the weights cannot be read: {type(error).__name__}: {str(error)[:300]}",
-            "copy or download the whole folder again",
-        ) from error
+    model, absent = loaded(cls, folder, config, ignore_mismatched_sizes=True)
     heads = ("classifier.", "projector.")
-    missing = sorted(name for name in report["missing_keys"] if not name.startswith(heads))
+    missing = [name for name in absent if not name.startswith(heads)]
     if missing:
         raise ModelError(
             f"{folder}: the weights lack {len(missing)} of the encoder's tensors, first {missing[0]}",

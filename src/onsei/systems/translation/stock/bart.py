@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from onsei.errors import ModelError
 from onsei.hub import remote
 from onsei.systems.translation.config.train import Decoder
+from onsei.units.ssl import loaded, with_attention
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 """As BART numbers them, from 0."""
@@ -131,7 +132,7 @@ def rebuilt(config: Mapping[str, Any], folder: Path) -> Found:
     """A decoder of the configuration in a model folder, without its weights."""
     from transformers import BartConfig, BartForConditionalGeneration
 
-    return Found(BartForConditionalGeneration(BartConfig(**config)), Tokens.opened(folder))
+    return Found(BartForConditionalGeneration(with_attention(BartConfig(**config))), Tokens.opened(folder))
 
 
 def pretrained(name: str) -> Found:
@@ -150,16 +151,15 @@ def pretrained(name: str) -> Found:
             )
         folder = remote.fetch(name)
     try:
-        config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
+        config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError) as error:
         raise ModelError(f"{folder}: no readable config.json ({str(error).splitlines()[0]})", "name a BART") from None
     if config.model_type != "bart":
         raise ModelError(f"{folder}: a model of kind {config.model_type}", "name a BART, such as facebook/bart-base")
-    try:
-        model = BartForConditionalGeneration.from_pretrained(str(folder), use_safetensors=True)
-    except OSError as error:
-        mend = "a pickle is not read: open it once with transformers and save_pretrained"
-        raise ModelError(f"{folder}: no model.safetensors ({str(error).splitlines()[0]})", mend) from None
+    model, missing = loaded(BartForConditionalGeneration, folder, with_attention(config), pickles=False)
+    lacking = [name for name in missing if name != "final_logits_bias"]  # zero where BART was saved without a head
+    if lacking:
+        raise ModelError(f"{folder}: the weights lack {len(lacking)} tensors, first {lacking[0]}", "fetch it again")
     return Found(model, Tokens.opened(folder), folder)
 
 

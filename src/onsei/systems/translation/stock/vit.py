@@ -16,6 +16,7 @@ from torch.nn.functional import normalize
 
 from onsei.errors import ModelError
 from onsei.hub import remote
+from onsei.units.ssl import loaded, with_attention
 from onsei.vision.images import Transform
 
 FAMILIES = ("vit", "deit", "dinov2", "beit", "data2vec-vision", "vit_mae")
@@ -79,16 +80,19 @@ def opened(folder: Path) -> tuple[nn.Module, Transform]:
     Raises:
         ModelError: the folder is damaged, or has no weights that are safe to read.
     """
-    from transformers import AutoModel
+    from transformers import AutoConfig, AutoModel
 
     try:
-        network = AutoModel.from_pretrained(
-            str(folder), use_safetensors=True, trust_remote_code=False, local_files_only=True
-        )
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError) as error:
-        raise ModelError(f"{folder}: cannot be opened ({str(error).splitlines()[0]})",
-                         "it needs config.json and model.safetensors") from None  # fmt: skip
-    return network, _transform(folder, int(network.config.image_size))
+        raise ModelError(
+            f"{folder}: no readable config.json ({str(error).splitlines()[0]})", "fetch it again"
+        ) from None
+    network, missing = loaded(AutoModel, folder, with_attention(config), pickles=False)
+    lacking = [name for name in missing if not name.startswith("pooler.") and "mask_token" not in name]  # not asked
+    if lacking:
+        raise ModelError(f"{folder}: the weights lack {len(lacking)} tensors, first {lacking[0]}", "fetch it again")
+    return network, _transform(folder, int(config.image_size))
 
 
 def configured(config: Mapping[str, Any]) -> nn.Module:
@@ -97,7 +101,7 @@ def configured(config: Mapping[str, Any]) -> nn.Module:
 
     values = dict(config)
     make: Any = AutoModel.from_config
-    made: nn.Module = make(AutoConfig.for_model(values.pop("model_type"), **values))
+    made: nn.Module = make(with_attention(AutoConfig.for_model(values.pop("model_type"), **values)))
     return made
 
 
