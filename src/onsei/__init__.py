@@ -1,4 +1,4 @@
-"""onsei: five audio deep-learning systems under one roof, each from raw recordings to a served model."""
+"""onsei: six audio deep-learning systems under one roof, each from raw recordings to a model that answers."""
 
 from __future__ import annotations
 

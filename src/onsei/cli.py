@@ -77,7 +77,7 @@ SINGLE = (
     ),
     Verb("push", "a model folder to the Hugging Face Hub, with a card", "onsei.hub.push:Push", "onsei.hub.push:push"),
     Verb("watch", "live curves of training runs in the browser", "onsei.serve.watch:Watch", "onsei.serve.watch:watch"),
-    Verb("demo", "train on made speech, transcribe, write a report", "onsei.demo.run:Demo", "onsei.demo.run:demo"),
+    Verb("demo", "small models of the systems, made and shown on this machine", "onsei.demo.run:Demo", "onsei.demo.run:demo"),
 )
 
 
@@ -216,7 +216,7 @@ def _chosen(word: str, known: Sequence[str], kind: str) -> str:
 
 def _overview() -> str:
     lines = [
-        f"onsei {__version__}: audio deep learning, from raw recordings to a served model",
+        f"onsei {__version__}: audio deep learning, from raw recordings to answers",
         "",
         "usage: onsei SYSTEM VERB [RECIPE] [--option value …]",
         "",

@@ -18,6 +18,7 @@ import pytest
 from onsei import cli
 from onsei.audio import io
 from onsei.data.manifest import Manifest
+from onsei.systems import NAMES
 from onsei.systems.classification.data.example import KINDS, RATE, sound
 from onsei.systems.recognition.data.example import example
 from onsei.systems.recognition.training import train
@@ -95,6 +96,15 @@ def test_every_command_of_the_readme_is_one():
         for _, _, content in blocks(page):
             for system, verb in re.findall(r"^(?:.* -m )?onsei (\w+)(?: (\w[\w-]*))?", content, re.MULTILINE):
                 assert system in singles or verb in known[system], f"{page}: onsei {system} {verb}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.ja.md"])
+def test_the_first_table_of_the_readme_has_every_system_and_its_verbs(page):
+    text = (ROOT / page).read_text(encoding="utf-8").split("\n```", 1)[0]
+    rows = {re.split(r"[ （]", line[2:])[0]: line.split("|")[3] for line in text.splitlines() if line.startswith("| ")}
+    for name, system in systems_by_name().items():
+        if name in NAMES:
+            assert set(re.findall(r"`([\w-]+)`", rows[name])) == {verb.name for verb in system.verbs}, name
 
 
 def systems_by_name():
