@@ -77,7 +77,7 @@ SINGLE = (
     ),
     Verb("push", "a model folder to the Hugging Face Hub, with a card", "onsei.hub.push:Push", "onsei.hub.push:push"),
     Verb("watch", "live curves of training runs in the browser", "onsei.serve.watch:Watch", "onsei.serve.watch:watch"),
-    Verb("demo", "small models of the systems, made and shown on this machine", "onsei.demo.run:Demo", "onsei.demo.run:demo"),
+    Verb("demo", "train small models here, and show what they do", "onsei.demo.run:Demo", "onsei.demo.run:demo"),
 )
 
 
