@@ -6,6 +6,7 @@ B batch, T samples, F frames, D features.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ class Base:
 
 
 class Acoustic(nn.Module):
-    """Sounds at 16 kHz → features. Never trained; a clip alone gives what it gives in a batch.
+    """Sounds at 16 kHz → features. Frozen unless thawed; a clip alone gives what it gives in a batch.
 
     Args:
         features: which.
@@ -61,7 +62,26 @@ class Acoustic(nn.Module):
         else:
             self.encoder.frozen = True
             self.encoder.requires_grad_(False)
+        self.thawed = False
         self.eval()
+
+    def thaw(self) -> list[nn.Parameter]:
+        """Let the encoder learn, but for its convolutions over samples; returns what learns.
+
+        It still hears as it is used: no dropout, nothing masked.
+
+        Raises:
+            ConfigError: cepstra and log-mels have nothing that could learn.
+        """
+        if self.encoder is None:
+            raise ConfigError(
+                f"features.kind: {self.features.kind} has no weights to train",
+                "fit units of a layer, or train the rest",
+            )
+        self.thawed, self.encoder.frozen = True, False
+        self.encoder.requires_grad_(True)
+        self.encoder.freeze_front()
+        return [weight for weight in self.encoder.parameters() if weight.requires_grad]
 
     @property
     def dim(self) -> int:
@@ -78,9 +98,12 @@ class Acoustic(nn.Module):
         """Time from frame to frame."""
         return self.frames.stride / RATE
 
-    @torch.no_grad()
     def forward(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Features (B, F, D) of sounds (B, T), zeros as padding, of ``lengths`` samples, (B,); and frames of each."""
+        with nullcontext() if self.thawed else torch.no_grad():
+            return self._features(samples, lengths)
+
+    def _features(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         x, frames = self._read(samples, lengths)
         if not (self.features.standardize or self.features.smooth > 1):
             return x, frames
@@ -104,7 +127,7 @@ class Acoustic(nn.Module):
         return self.spectral
 
     def train(self, mode: bool = True) -> Acoustic:
-        """Stays in evaluation mode: it is frozen."""
+        """Stays in evaluation mode: it is to hear as it will be used."""
         return super().train(False)
 
 

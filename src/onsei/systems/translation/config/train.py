@@ -43,10 +43,15 @@ class Tuning:
     """Highest learning rate of the unit encoder, where it comes from a semantic core."""
     pretrained_rate: Annotated[Positive, flag("--decoder-lr")] = 5e-5
     """Highest learning rate of a pretrained decoder."""
+    acoustic_rate: Annotated[NonNegative, flag("--acoustic-lr")] = 0.0
+    """Highest learning rate of the acoustic model. Above 0 all parts learn from sounds: they are heard anew at each
+    step, and gradients go straight through the codebook, whose codes stay. 0: units are taken as they are."""
     weight_decay: NonNegative = 1e-2
     """Weight decay; norms and biases have none."""
     label_smoothing: Fraction = 0.1
     """Share of the truth that is spread over all tokens."""
+    freeze_acoustic_steps: NonNegativeInt = 0
+    """Steps before the acoustic model is trained too, where it is."""
     freeze_encoder_steps: NonNegativeInt = 0
     """Steps before the unit encoder is trained too; until then only what is new learns."""
     freeze_decoder_steps: NonNegativeInt = 0
@@ -63,6 +68,10 @@ class Parallel:
     """Most units in a batch with its padding."""
     max_units: PositiveInt = 2000
     """Units of a clip that are read; what follows is left out, and counted."""
+    batch_seconds: Positive = 120.0
+    """Most sound in a batch with its padding, in seconds, where the acoustic model is trained too."""
+    max_seconds: Positive = 20.0
+    """Longer sounds are left out there, and counted."""
     num_workers: NonNegativeInt = 0
     """Processes that prepare batches; 0 prepares them in the training process."""
     limit: NonNegativeInt = 0

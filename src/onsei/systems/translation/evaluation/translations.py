@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onsei.data.manifest import Manifest
 from onsei.data.progress import progress
+from onsei.data.row import Row
 from onsei.errors import DataError
 from onsei.metrics import bleu
 from onsei.systems.translation.config.evaluate import Evaluate
@@ -36,8 +38,10 @@ class Translated:
     """Empty where rows do not have them."""
 
 
-def translated(runner: UnitTranslator, manifest: Manifest, beams: int) -> Translated:
-    """Translate the rows that have units and a text.
+def translated(
+    runner: UnitTranslator, manifest: Manifest, beams: int, hear: Callable[[Row], NDArray[np.int64]] = units_of
+) -> Translated:
+    """Translate the rows that have a text; ``hear`` gives their units.
 
     Raises:
         DataError: there is none.
@@ -47,7 +51,7 @@ def translated(runner: UnitTranslator, manifest: Manifest, beams: int) -> Transl
         if (row.text or "").strip():
             ids.append(row.id)
             references.append((row.text or "").strip())
-            clips.append(units_of(row))
+            clips.append(hear(row))
             slots.append(dict(row.extra[KEY]) if isinstance(row.extra.get(KEY), dict) else {})
     if not ids:
         raise DataError(f"{manifest.path}: no row has a text", "give rows the key `text`")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from onsei.data.manifest import Manifest, refuse_existing
-from onsei.errors import ModelError
+from onsei.data.row import Row
+from onsei.errors import DataError, ModelError
 from onsei.hub import store
 from onsei.paths import write_text
 from onsei.systems.translation.config.evaluate import Evaluate
@@ -19,6 +23,8 @@ from onsei.systems.translation.evaluation.translations import numbers as transla
 from onsei.systems.translation.evaluation.translations import translated
 from onsei.systems.translation.ground.core import STAGE as GROUND
 from onsei.systems.translation.ground.core import Core
+from onsei.systems.translation.ground.hearing import Hearing
+from onsei.systems.translation.ground.rows import about_of, units_of
 from onsei.systems.translation.translator.inference import STAGE as TRAIN
 from onsei.systems.translation.translator.inference import UnitTranslator
 
@@ -49,7 +55,7 @@ def evaluate(options: Evaluate) -> None:
 
 def _translator(options: Evaluate, manifest: Manifest, runner: UnitTranslator) -> dict[str, float | str]:
     training = [] if options.train_manifest is None else texts(options.train_manifest)
-    found = translated(runner, manifest, options.beams)
+    found = translated(runner, manifest, options.beams, hearing(runner, manifest, options.device))
     values = translation_numbers(found, training, options)
     _print_translations(values, options)
     if options.table is not None:
@@ -57,6 +63,31 @@ def _translator(options: Evaluate, manifest: Manifest, runner: UnitTranslator) -
         rows = [json.dumps({"id": i, "text": r, "translation": h}, ensure_ascii=False) for i, r, h in lines]
         write_text(options.table, "\n".join(rows) + "\n")
     return values
+
+
+def hearing(runner: UnitTranslator, manifest: Manifest, device: str) -> Callable[[Row], NDArray[np.int64]]:
+    """What gives the units of rows: those that stand in them, or, where another model than the translator's wrote
+    these, the acoustic model in its folder.
+
+    Raises:
+        ModelError: the translator's acoustic model is not there.
+    """
+    about = runner.config.get("acoustic", {})
+    known, found = about.get("fingerprint"), about_of(manifest.path).get("fingerprint")
+    if not known or not found or known == found:
+        return units_of
+    print(f"{manifest.path}: units of another acoustic model; the sounds are heard anew")
+    listening = Hearing.of(None, about, runner.count, device, runner.folder)
+
+    def heard(row: Row) -> NDArray[np.int64]:
+        if row.audio is None:
+            raise DataError(
+                f"{row.id}: units of another acoustic model, and no audio", "encode it with the model's own"
+            )
+        offset, span = row.segment
+        return listening(row.audio, offset=offset, duration=span, channel=row.channel)
+
+    return heard
 
 
 def texts(path: Path) -> list[str]:

@@ -64,7 +64,7 @@ def open_encoded(path: Path, *, image_dir: Path | None = None, aside: Path | Non
     manifest = Manifest.open(path)
     lacking: Counter[str] = Counter()
     lengths, highest = np.ones(len(manifest), dtype=np.float32), -1
-    about = _about(path)
+    about = about_of(path)
     stated = int(about.get(COUNT, 0) or 0)
     for number in range(len(manifest)):
         row = manifest[number]
@@ -165,7 +165,8 @@ def _found(path: Path) -> Path:
     return there[0]
 
 
-def _about(path: Path) -> Mapping[str, Any]:
+def about_of(path: Path) -> Mapping[str, Any]:
+    """What ``encode`` wrote of the model beside a manifest; empty where it did not."""
     try:
         found = json.loads((path.parent / ABOUT).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -6,7 +6,7 @@ B batch, U units, T states, L tokens, E size of the common space.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,20 @@ from onsei.systems.translation.translator.model import Pivoted, Translator, tran
 from onsei.training.learner import Clock, Update
 
 
+class Labeled(Protocol):
+    """A batch with tokens."""
+
+    @property
+    def labels(self) -> Tensor:
+        """Tokens, (B, L), -100 beyond their ends."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Number of tokens."""
+        ...
+
+
 class Translating:
     """Trains a translator of speech.
 
@@ -33,7 +47,8 @@ class Translating:
     def __init__(self, model: Translator, options: Train, *, grounded: bool) -> None:
         self.modules = {"translator": model}
         self.options = options
-        self.optimizers = {"translator": AdamW(_groups(model, options, grounded=grounded))}
+        groups = decayed(rates(model, options, grounded=grounded), options.optimization.weight_decay)
+        self.optimizers = {"translator": AdamW(groups)}
         self.seen = 0
         """Tokens that this process has learned from since it started."""
 
@@ -42,7 +57,7 @@ class Translating:
         self.seen += batch.size
         model = self.modules["translator"]
         assert isinstance(model, Translator)
-        self._thaw(model, clock.step)
+        model.thaw(self.options, clock.step)
         logits = model(batch.source, batch.lengths, batch.labels)
         loss = translation_loss(logits, batch.labels, self.options.optimization.label_smoothing)
         update("translator", loss)
@@ -59,15 +74,6 @@ class Translating:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Nothing to take back."""
-
-    def _thaw(self, model: Translator, step: int) -> None:
-        """Train what the step trains."""
-        tuning = self.options.optimization
-        if tuning.freeze_encoder_steps:
-            model.encoder.requires_grad_(step >= tuning.freeze_encoder_steps)
-        if tuning.freeze_decoder_steps and self.options.decoder.pretrained:
-            for name, weight in model.decoder.named_parameters():
-                weight.requires_grad_("encoder_attn" in name or step >= tuning.freeze_decoder_steps)
 
 
 class Pivoting:
@@ -133,7 +139,7 @@ def right(logits: Tensor, labels: Tensor) -> Tensor:
     return ((logits.argmax(-1) == labels) & real).sum().float().detach() / real.sum().clamp(min=1)
 
 
-def checked(logits: Tensor, batch: Batch) -> dict[str, Tensor]:
+def checked(logits: Tensor, batch: Labeled) -> dict[str, Tensor]:
     """(total, count) of loss and accuracy over tokens."""
     count = torch.tensor(float(batch.size))
     loss = translation_loss(logits, batch.labels, 0.0).cpu()
@@ -143,16 +149,13 @@ def checked(logits: Tensor, batch: Batch) -> dict[str, Tensor]:
     }
 
 
-def _groups(model: Translator, options: Train, *, grounded: bool) -> list[dict[str, Any]]:
+def rates(model: Translator, options: Train, *, grounded: bool) -> Iterator[tuple[nn.Parameter, float]]:
+    """The weights of a translator with their highest learning rates."""
     tuning = options.optimization
-
-    def rates() -> Iterator[tuple[nn.Parameter, float]]:
-        for name, weight in model.named_parameters():
-            if name.startswith("encoder.") and grounded:
-                yield weight, tuning.grounded_rate
-            elif name.startswith("decoder.") and options.decoder.pretrained:
-                yield weight, tuning.pretrained_rate
-            else:
-                yield weight, tuning.learning_rate
-
-    return decayed(rates(), tuning.weight_decay)
+    for name, weight in model.named_parameters():
+        if name.startswith("encoder.") and grounded:
+            yield weight, tuning.grounded_rate
+        elif name.startswith("decoder.") and options.decoder.pretrained:
+            yield weight, tuning.pretrained_rate
+        else:
+            yield weight, tuning.learning_rate

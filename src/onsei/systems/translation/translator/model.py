@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from onsei.nn.masks import length_mask
+from onsei.systems.translation.config.train import Train
 from onsei.systems.translation.ground.encoder import UnitEncoder
 
 
@@ -26,6 +27,15 @@ class Translator(nn.Module):
         self.encoder = encoder
         self.bridge = nn.Sequential(nn.Linear(encoder.width, width), nn.LayerNorm(width))
         self.decoder = decoder
+
+    def thaw(self, options: Train, step: int) -> None:
+        """Let learn what learns at a step."""
+        tuning = options.optimization
+        if tuning.freeze_encoder_steps:
+            self.encoder.requires_grad_(step >= tuning.freeze_encoder_steps)
+        if tuning.freeze_decoder_steps and options.decoder.pretrained:
+            for name, weight in self.decoder.named_parameters():
+                weight.requires_grad_("encoder_attn" in name or step >= tuning.freeze_decoder_steps)
 
     def read(self, units: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """What the decoder attends to: states (B, T, width of the decoder), and where they are, (B, T)."""
