@@ -80,8 +80,9 @@ def test_an_opened_core_gives_vectors_alone_as_together(trained, corpus):
     assert core.fingerprint() == Core.load(trained[0], "cpu").fingerprint()
 
 
-def test_a_run_that_was_stopped_ends_as_the_straight_one(trained, tmp_path):
-    options = trained[2]
+@pytest.mark.parametrize("matrix_rate", [0.0, 1e-2])
+def test_a_run_that_was_stopped_ends_as_the_straight_one(trained, tmp_path, matrix_rate):
+    options = replace(trained[2], optimization=GroundOptimizer(4e-3, matrix_rate))
     ground(short(options, tmp_path / "straight", max_steps=4))
     ground(short(options, tmp_path / "halves", max_steps=2))
     ground(short(options, tmp_path / "halves", max_steps=4, continue_from=str(tmp_path / "halves")))

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import AdamW, Optimizer
 
 from onsei.metrics.retrieval import KS, retrieval
 from onsei.systems.translation.config.ground import Ground
@@ -18,6 +18,7 @@ from onsei.systems.translation.ground.contrast import contrastive_loss
 from onsei.systems.translation.ground.data import Batch
 from onsei.systems.translation.ground.model import SemanticCore
 from onsei.training.learner import Clock, Update
+from onsei.training.muon import Muon, parts_of
 from onsei.vision.images import Transform
 
 _CHUNK = 64
@@ -36,7 +37,7 @@ class Grounding:
     def __init__(self, core: SemanticCore, options: Ground, transform: Transform) -> None:
         self.modules = {"core": core}
         self.options, self.transform = options, transform
-        self.optimizers = {"core": AdamW(_groups(core, options), betas=(0.9, options.optimization.beta2))}
+        self.optimizers: dict[str, Optimizer] = {"core": _optimizer(core, options)}
         self.seen = 0
         """Pairs that this process has learned from since it started."""
 
@@ -105,17 +106,25 @@ def sums(speech: Tensor, pictures: Tensor, same: Tensor) -> dict[str, Tensor]:
     return {name: torch.tensor([value * size, float(size)]) for name, value in found.items()}
 
 
-def _groups(core: SemanticCore, options: Ground) -> list[dict[str, Any]]:
-    """Weights by learning rate and decay."""
+def _optimizer(core: SemanticCore, options: Ground) -> Optimizer:
+    """AdamW, or Muon for matrices that begin with chance."""
     tuned = {id(p) for p in core.image.parameters()} if options.image.pretrained else set()
     new = getattr(core.image, "project", None)
     if tuned and isinstance(new, nn.Module):
         tuned -= {id(p) for p in new.parameters()}
     rates = options.optimization
+    betas = (0.9, rates.beta2)
     named = [(name, p) for name, p in core.named_parameters() if p.requires_grad]
-    return decayed(
-        [(p, rates.pretrained_rate if id(p) in tuned else rates.learning_rate) for _, p in named], rates.weight_decay
-    )
+    parts = {id(p): parts_of(name, p) for name, p in named if id(p) not in tuned and rates.matrix_rate}
+    rest = [(p, rates.pretrained_rate if id(p) in tuned else rates.learning_rate) for _, p in named
+            if not parts.get(id(p))]  # fmt: skip
+    groups = decayed(rest, rates.weight_decay)
+    if not rates.matrix_rate:
+        return AdamW(groups, betas=betas)
+    for count in sorted(set(parts.values()) - {0}):
+        matrices = [p for _, p in named if parts.get(id(p)) == count]
+        groups.append({"params": matrices, "lr": rates.matrix_rate, "weight_decay": rates.weight_decay, "parts": count})
+    return Muon(groups, betas=betas)
 
 
 def decayed(weights: Iterable[tuple[nn.Parameter, float]], decay: float) -> list[dict[str, Any]]:
