@@ -75,7 +75,8 @@ class Muon(Optimizer):
         state["mean"].lerp_(weight.grad, 1 - first)
         state["square"].mul_(second).addcmul_(weight.grad, weight.grad, value=1 - second)
         root = (state["square"] / (1 - second**count)).sqrt_().add_(group["eps"])
-        return state["mean"] / (1 - first**count) / root
+        change: Tensor = state["mean"] / (1 - first**count) / root
+        return change
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
@@ -85,7 +86,8 @@ def orthogonal(matrix: Tensor) -> Tensor:
     for _ in range(_ROUNDS):
         square = x @ x.T
         x = torch.addmm(x, torch.addmm(square, square, square, beta=_B, alpha=_C), x, beta=_A)
-    return (x.T if matrix.shape[0] > matrix.shape[1] else x).to(matrix)
+    turned: Tensor = (x.T if matrix.shape[0] > matrix.shape[1] else x).to(matrix)
+    return turned
 
 
 def parts_of(name: str, weight: Tensor) -> int:
