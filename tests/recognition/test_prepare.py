@@ -3,10 +3,12 @@
 import pytest
 
 from onsei.audio import io
+from onsei.data import provenance
 from onsei.data.manifest import Manifest
 from onsei.systems.recognition.data.example import RATE
 from tests.commands import assert_refused
-from tests.recognition.corpus import BAD, command, tones, write_bad
+from tests.recognition.corpus import BAD, command, rows, tones, train, write, write_bad
+from tests.runs import facts
 
 
 def recordings(folder, count=5, seconds=0.2):
@@ -91,3 +93,13 @@ def test_recordings_of_one_name_get_names_apart(capsys, tmp_path):
         (tmp_path / "in" / folder / f"{stem}.txt").write_text(folder)
     assert prepare(capsys, "folder", tmp_path / "in", tmp_path / "out", "--val-fraction", "0").status == 0
     assert {row.text: row.id for row in prepared_training(tmp_path / "out")} == {"a": "x", "b": "x-3", "c": "x-2"}
+
+
+def test_the_model_card_names_the_corpus_and_its_license(capsys, corpus, recipe, tmp_path):
+    path = write(tmp_path, rows(corpus))
+    provenance.note([path], provenance.KNOWN["LibriSpeech"])
+    assert train(capsys, recipe, path, tmp_path / "run").status == 0
+    card = (tmp_path / "run" / "README.md").read_text(encoding="utf-8")
+    assert 'license: "cc-by-4.0"' in card
+    assert "openslr/librispeech_asr" in card
+    assert facts(tmp_path / "run")["about"]["data_license"] == "cc-by-4.0"

@@ -18,6 +18,8 @@ def fixture_run(tmp_path):
     learner = Regression(norm=True, lr=0.05)
     fit(tmp_path / "run", learner, epochs=4, keep=9, save=saver(learner, ("a", "b")))
     (tmp_path / "run" / "pieces.model").write_bytes(b"pieces")
+    (tmp_path / "run" / "acoustic_model").mkdir()
+    (tmp_path / "run" / "acoustic_model" / "onsei.json").write_bytes(b"{}")
     return tmp_path / "run"
 
 
@@ -46,7 +48,9 @@ def test_the_last_ones_are_averaged_and_whole_numbers_are_the_newest(run, tmp_pa
     assert model.history["averaged"]["steps"] == [14, 21, 28]
     assert model.history["metrics"] == {}
     assert (tmp_path / "mean" / "pieces.model").read_bytes() == b"pieces"
+    assert (tmp_path / "mean" / "acoustic_model" / "onsei.json").read_bytes() == b"{}"
     assert not (tmp_path / "mean" / "config.yaml").exists()
+    assert not (tmp_path / "mean" / "checkpoints").exists()
     assert "the mean of 3 checkpoints, steps 14, 21, 28" in capsys.readouterr().out
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from onsei.data import provenance
 from onsei.data.durations import measure
 from onsei.data.manifest import Manifest, Row, write
 from onsei.data.row import TextFileError
@@ -48,7 +49,11 @@ def manifests_in(folder: Path) -> list[Path]:
     """The manifests (.jsonl, .csv, .json) in ``folder``, by name. DataError where there is none."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder", "check the path")
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and path.is_file())
+    found = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in _SUFFIXES and path.name != provenance.FILE and path.is_file()
+    )
     if not found:
         raise DataError(f"{folder}: holds no manifest ({', '.join(_SUFFIXES)})", "name a folder of manifests")
     return found

@@ -151,6 +151,7 @@ def _leaks(chosen: Check) -> list[str]:
 def merge(chosen: Merge) -> None:
     """Write the joined manifest and print what it holds."""
     from onsei.data import merge as merging
+    from onsei.data import provenance
 
     paths = [*chosen.manifests, *(merging.manifests_in(chosen.merge_dir) if chosen.merge_dir else ())]
     inputs = list({path.resolve(): path for path in paths}.values())
@@ -161,6 +162,7 @@ def merge(chosen: Merge) -> None:
         raise DataError("no manifest to join", "name manifests, or a folder of them with --merge-dir")
     _refuse_existing([chosen.output_path, chosen.json], chosen.force)
     found = merging.merge(inputs, chosen.output_path, shortest=chosen.min_duration, longest=chosen.max_duration)
+    provenance.note([chosen.output_path], provenance.shared(inputs))
     counts = {"manifests": len(inputs), "rows": found.rows, "hours": found.seconds / 3600, "too_short": found.short}
     counts |= {"too_long": found.long, "duplicate_ids": len(found.duplicates)}
     counts["unreadable"] = len(found.unreadable)
@@ -177,6 +179,7 @@ def merge(chosen: Merge) -> None:
 
 def split(chosen: Split) -> None:
     """Write the parts and print how many rows each has."""
+    from onsei.data import provenance
     from onsei.data import split as splitting
     from onsei.data.manifest import Manifest, write
 
@@ -193,6 +196,7 @@ def split(chosen: Split) -> None:
         parts["train"] = kept
     for name, numbers in parts.items():
         write(files[name], (manifest[number] for number in numbers.tolist()))
+    provenance.note(files.values(), provenance.of(chosen.manifest))
     counts = {**{name: len(numbers) for name, numbers in parts.items()}, **counts}
     _write(chosen.json, counts)
     _print_counts(f"{chosen.manifest} → {chosen.output_dir}", counts)

@@ -72,7 +72,8 @@ def best_constant(references: Sequence[str], *, lowercase: bool = False, most: i
     counted: dict[str, int] = {}
     for text in references:
         counted[text] = counted.get(text, 0) + 1
-    tried = sorted(counted, key=lambda text: (-counted[text], abs(len(text) - _middle(references)), text))[:most]
+    middle = _middle(references)
+    tried = sorted(counted, key=lambda text: (-counted[text], abs(len(text) - middle), text))[:most]
     scored = [(score([text] * len(references), references, lowercase=lowercase).bleu, text) for text in tried]
     value, text = max(scored)
     return text, value

@@ -53,7 +53,7 @@ def average(options: Average) -> None:
     tensors = _mean(chosen, shapes, model.path)
     steps = [checkpoint.standing.step for checkpoint in chosen]
     history = {key: value for key, value in model.history.items() if key not in ("metrics", "best_step")}
-    files = [path for path in model.path.iterdir() if path.is_file() and _is_of_model(path.name)]
+    files = [path for path in sorted(model.path.rglob("*")) if path.is_file() and _is_of_model(path, model.path)]
     store.save(
         target,
         system=model.system,
@@ -63,7 +63,7 @@ def average(options: Average) -> None:
         labels=model.labels,
         history={**history, "metrics": {}, "averaged": {"run": str(options.run), "steps": steps}},
         about=About.of(model.about),
-        files={path.name: path.read_bytes() for path in files},
+        files={path.relative_to(model.path).as_posix(): path.read_bytes() for path in files},
     )
     print(f"{target}: the mean of {len(steps)} checkpoints, steps {', '.join(map(str, steps))}")
     print(f"not measured yet: onsei {model.system} evaluate {target} …")
@@ -122,9 +122,12 @@ def _mean(chosen: Sequence[Checkpoint], shapes: Mapping[str, Any], model: Path) 
     return {n: (t / count).to(kinds[n]) if kinds[n].is_floating_point else t for n, t in sums.items()}
 
 
-def _is_of_model(name: str) -> bool:
-    """Whether a file of the run folder belongs to the model and not to the run: for other tools, or pieces of words."""
+def _is_of_model(path: Path, folder: Path) -> bool:
+    """Whether a file in the run's folder belongs to the model and not to the run: for other tools, pieces of words, or
+    a model that this one hears through."""
     from onsei.hub import store
 
-    own = (store.MODEL_FILE, store.WEIGHTS_FILE, store.CARD_FILE)
-    return name not in own and not name.startswith(".") and not name.endswith((".jsonl", ".yaml"))
+    parts = path.relative_to(folder).parts
+    own = (store.MODEL_FILE, store.WEIGHTS_FILE, store.CARD_FILE, *store.RUN_FILES)
+    hidden = any(part.startswith(".") for part in parts)
+    return parts[0] not in own and not hidden and not parts[-1].endswith((".jsonl", ".yaml", ".db"))

@@ -13,6 +13,9 @@ from onsei.data.download import Remote
 from onsei.data.row import Row
 from onsei.errors import DataError
 
+UNKNOWN = "unknown_words"
+"""Key of rows: how many words of the sound nobody could write; their markers are left out of the text."""
+
 
 class Fault(NamedTuple):
     """Something of a corpus that cannot be used; the rest goes on."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from onsei.data import manifest
-from onsei.data.corpora.corpus import Choice, Corpus, Entry, Fault
+from onsei.data import manifest, provenance
+from onsei.data.corpora.corpus import UNKNOWN, Choice, Corpus, Entry, Fault, Utterance
 from onsei.data.corpora.measure import measured
 from onsei.data.corpora.obtain import Source, obtain
 from onsei.data.corpora.staging import FAULTS, Arrange, Written, write_parts
@@ -60,16 +61,22 @@ class Preparation:
         """
         found = obtain(self.corpus, self.source, self.choice)
         shown: list[Fault] = []
+        remarks: Counter[str] = Counter()
         entries: Iterable[Entry] = measured(self.corpus.read(found.roots, self.choice))
         entries = chain(found.faults, listen(entries) if listen else entries)
         written = write_parts(
-            counted(f"reading {self.corpus.title}", _noted(entries, shown)),
+            counted(f"reading {self.corpus.title}", _noted(entries, shown, remarks)),
             self.folder,
             arrange=arrange,
             shortest=self.shortest,
             longest=self.longest,
         )
+        parts = [self.folder / f"{part}.jsonl" for part in written.rows]
+        provenance.note(parts, provenance.KNOWN.get(self.corpus.title))
         self._tell(written, shown)
+        if remarks[UNKNOWN]:
+            left = f"{remarks[UNKNOWN]} {self.noun} have words that nobody could write"
+            print(f"note: {left}, left out of their text: each row says how many under {UNKNOWN!r}")
         return written
 
     def _tell(self, written: Written, shown: list[Fault]) -> None:
@@ -96,8 +103,11 @@ class Preparation:
         print(f"left out: {total} unreadable{kinds}, {written.pruned} by duration")
 
 
-def _noted(entries: Iterable[Entry], shown: list[Fault]) -> Iterator[Entry]:
+def _noted(entries: Iterable[Entry], shown: list[Fault], remarks: Counter[str]) -> Iterator[Entry]:
+    """The entries; the first faults go to ``shown``, the number of rows with unknown words to ``remarks``."""
     for entry in entries:
+        if isinstance(entry, Utterance) and UNKNOWN in entry.row.extra:
+            remarks[UNKNOWN] += 1
         if isinstance(entry, Fault) and len(shown) < _SHOWN:
             shown.append(entry)
         yield entry

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from onsei.data.corpora.corpus import Choice, Entry, Fault, Names, Utterance, files_in, first_folders
+from onsei.data.corpora.corpus import UNKNOWN, Choice, Entry, Fault, Names, Utterance, files_in, first_folders
 from onsei.data.corpora.lines import Line, read_lines
 from onsei.data.download import Remote
 from onsei.data.row import Row
@@ -29,6 +29,7 @@ _REMOTES = {  # checksums as in torchaudio's reader of the corpus
 }
 _PARTS = {"train": "train", "dev": "val", "test": "test"}
 _IGNORED = "ignore_time_segment_in_scoring"
+_UNKNOWN = re.compile(r"<unk>", re.IGNORECASE)
 _MARKERS = re.compile(r"<[^<>]*>|\{[^{}]*\}|\[[^\[\]]*\]|\(\d+\)")
 _APART = re.compile(r"(?<=\w) (?='(?:s|t|d|m|ll|ve|re)(?:\s|$))", re.IGNORECASE)
 _ROUNDS = 1e-6
@@ -119,7 +120,7 @@ def _segment(line: Line, path: Path, part: str, sounds: dict[str, Path]) -> Entr
         return Fault("line", line.place, f"expected the name of a sound file, found {name!r}")
     if name not in sounds:
         sounds[name] = _sound(path.parent.parent, name)
-    seconds = round(stop - start + _ROUNDS, 3)
+    seconds, unknown = round(stop - start + _ROUNDS, 3), len(_UNKNOWN.findall(text))
     row = Row(
         f"{name}-{round(start * 100):07d}-{round(stop * 100):07d}",
         sounds[name],
@@ -127,6 +128,7 @@ def _segment(line: Line, path: Path, part: str, sounds: dict[str, Path]) -> Entr
         text=words,
         speaker=speaker,
         offset=start,
+        extra={UNKNOWN: unknown} if unknown else {},
     )
     return Utterance(part, row, line.place)
 

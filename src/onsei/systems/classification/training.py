@@ -18,7 +18,9 @@ from torch.nn.functional import log_softmax, nll_loss, one_hot
 from torch.optim import AdamW
 
 from onsei.config import to_dict
+from onsei.data import provenance
 from onsei.data.manifest import Manifest
+from onsei.data.provenance import Provenance
 from onsei.errors import ConfigError, DataError, RunError
 from onsei.hub import store
 from onsei.hub.about import About, base
@@ -196,8 +198,12 @@ def save(folder: Path, plan: Plan, model: nn.Module, labels: Sequence[str], hist
 
 
 def about(plan: Plan) -> About:
-    """What the model card says of task and base model."""
-    known = About(task="audio-classification")
+    """What the model card says of task, data and base model."""
+    path = plan.options.train_manifest
+    data = Provenance() if path is None else provenance.of(path)
+    known = About(
+        task="audio-classification", datasets=(data.dataset,) if data.dataset else (), data_license=data.license
+    )
     folder = None if plan.origin is None else plan.origin.folder
     if folder is None:
         return known

@@ -16,6 +16,7 @@ from torch.nn.functional import ctc_loss, log_softmax
 from torch.optim import SGD, AdamW, Optimizer
 
 from onsei.config import to_dict
+from onsei.data import provenance
 from onsei.data.features import load_features
 from onsei.data.manifest import Manifest
 from onsei.decoding.ctc import greedy
@@ -257,8 +258,13 @@ def save(
 
 
 def about(options: Train, encoder: Path | None) -> About:
-    """What the model card says of task and base model, whose folder is ``encoder``."""
-    known = About(task="automatic-speech-recognition")
+    """What the model card says of task, data and base model, whose folder is ``encoder``."""
+    data = provenance.of(options.train_manifest)
+    known = About(
+        task="automatic-speech-recognition",
+        datasets=(data.dataset,) if data.dataset else (),
+        data_license=data.license,
+    )
     if encoder is None or options.encoder.from_scratch:
         return known
     model, license = base(encoder, options.encoder.pretrained)
