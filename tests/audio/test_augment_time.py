@@ -126,12 +126,23 @@ def test_clipping_cuts_what_passes_full_scale_and_nothing_else() -> None:
     assert np.abs(loud).max() > 1.5  # a gain keeps it
 
 
-def test_stretching_and_warping_at_once_is_one_after_the_other() -> None:
+def test_moments_are_a_stretch_and_then_a_warp_looked_at_once() -> None:
     rows = torch.randn(120, 20, generator=torch.Generator().manual_seed(1)).cumsum(0) / 10
     for seed in range(20):
-        once = augment.stretch_and_warp_time(rows.T, draw(seed), factors=(0.9, 1.1), width=5)
+        once = augment.at(rows.T, augment.moments(120, draw(seed), factors=(0.9, 1.1), width=5))
         generator = draw(seed)
         twice = augment.warp_time(augment.stretch_time(rows.T, generator, factors=(0.9, 1.1)), generator, width=5)
         assert once.shape == twice.shape
         assert float((once - twice).abs().mean()) < 0.02
-    assert augment.stretch_and_warp_time(torch.ones(2, 3), draw()).shape[0] == 2
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(1, 300), st.floats(0.5, 2), st.integers(0, 40), st.integers(0, 10**6))
+def test_moments_run_from_the_first_frame_to_the_last(frames: int, factor: float, width: int, seed: int) -> None:
+    found = augment.moments(frames, draw(seed), factors=(factor, factor), width=width)
+    assert len(found) == max(1, round(frames / factor))
+    assert found[0] == 0
+    assert (np.diff(found) >= 0).all()
+    assert len(found) == 1 or abs(found[-1] - (frames - 1)) < 1e-9
+    assert np.abs(found - np.linspace(0, frames - 1, len(found))).max() <= width * max(1, 2 * factor) + 1e-9
+

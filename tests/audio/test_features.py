@@ -167,6 +167,21 @@ def test_log_spectrogram_equals_the_recipe_of_deepspeech() -> None:
     torch.testing.assert_close(found, deepspeech(SOUND), atol=1e-4, rtol=0)
 
 
+def test_frames_between_frames_are_those_of_a_sound_that_begins_later() -> None:
+    sound = torch.from_numpy(hiss(0.5))
+    module = f.LogSpectrogram()
+    whole, later = module.logs(sound), module.logs(sound[80:])  # half a stride
+    every = torch.arange(whole.shape[-1], dtype=torch.float64)
+    torch.testing.assert_close(module.logs(sound, every), whole)
+    torch.testing.assert_close(module(sound, every), module(sound))
+    between = module.logs(sound, every[:-1] + 0.5)
+    torch.testing.assert_close(between[:, 1:-2], later[:, 1 : between.shape[-1] - 2])  # away from what is padded
+    beyond = module.logs(sound, torch.tensor([-3.0, 0.0, 1e6], dtype=torch.float64))
+    torch.testing.assert_close(beyond, torch.stack([whole[:, 0], whole[:, 0], whole[:, -1]], 1))
+    both = module.logs(torch.stack([sound, sound.flip(0)]), every[::2])
+    torch.testing.assert_close(both[0], whole[:, ::2])
+
+
 def test_log_spectrogram_of_silence_is_zero_and_not_nan() -> None:
     assert torch.equal(f.LogSpectrogram()(torch.zeros(2, 16000)), torch.zeros(2, 161, 101))
 

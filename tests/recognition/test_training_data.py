@@ -11,7 +11,8 @@ import torch
 
 from onsei.audio import augment as change
 from onsei.audio import io
-from onsei.data.loader import Loader
+from onsei.data.cache import FeatureCache
+from onsei.data.loader import Draw, Loader
 from onsei.data.manifest import Manifest
 from onsei.systems.recognition.config import Augment, Data, Features
 from onsei.systems.recognition.data import Preparation, batches, source
@@ -121,6 +122,22 @@ def test_augmentation_is_the_same_for_any_number_of_workers(corpus, tmp_path):
         ):
             assert ids == others
             assert torch.equal(features, theirs)
+
+
+def test_tempo_looks_at_the_sound_itself_where_it_is_transformed_anyway(corpus, tmp_path):
+    """The same draws as of kept features, whose frames are mixed of two: nearly the same, and none where nothing moves."""
+    row, alphabet = rows(corpus)[0], Alphabet(tuple("_AEIO "), "keep")
+    features, cache = Features(sample_rate=RATE), FeatureCache(tmp_path / "cache", {})
+    found = {}
+    for name, augment in {"moved": Augment(tempo=0.2, time_warp=5), "plain": Augment()}.items():
+        exact = Preparation(alphabet, features, augment)(row, Draw(0, 1, row.id)).features
+        kept = Preparation(alphabet, features, augment, cache)(row, Draw(0, 1, row.id)).features
+        assert exact.shape == kept.shape
+        found[name] = float((exact - kept).abs().mean())
+        assert float(exact.mean().abs()) < 1e-4
+        assert float(exact.std()) == pytest.approx(1, abs=1e-3)
+    assert found["plain"] < 1e-5
+    assert 1e-4 < found["moved"] < 0.3
 
 
 def test_a_csv_manifest_without_durations_trains_and_is_measured(capsys, corpus, recipe, tmp_path):

@@ -1,4 +1,4 @@
-"""Augmentation: pure functions of sound or spectrogram and a random generator; nothing is changed in place.
+"""Augmentation: pure functions of sound or spectrogram and a random generator; nothing is changed in place unless asked.
 
 Sounds are float32 (..., T); spectrograms are tensors (..., bins, frames). A range with equal ends is a fixed value.
 """
@@ -10,9 +10,10 @@ from onsei.audio.augment.room import convolve, impulse_response, reverb
 from onsei.audio.augment.rooms import RoomFolder, Rooms
 from onsei.audio.augment.sound import clip, gain, shift, speed
 from onsei.audio.augment.spectrogram import (
+    at,
     mask_frequencies,
     mask_times,
-    stretch_and_warp_time,
+    moments,
     stretch_time,
     tilt,
     warp_frequencies,
@@ -27,6 +28,7 @@ __all__ = [
     "RoomFolder",
     "Rooms",
     "add",
+    "at",
     "clip",
     "convolve",
     "gain",
@@ -34,11 +36,11 @@ __all__ = [
     "level_of",
     "mask_frequencies",
     "mask_times",
+    "moments",
     "noise",
     "reverb",
     "shift",
     "speed",
-    "stretch_and_warp_time",
     "stretch_time",
     "tempo",
     "tilt",

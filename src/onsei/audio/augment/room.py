@@ -23,8 +23,8 @@ _MIXED = 0.05
 """Seconds after which single reflections are no longer told apart."""
 _ORDER = 4
 """Mirror rooms in each direction: enough for all reflections before ``_MIXED`` in all but the narrowest corners."""
-_TOGETHER = 8
-"""Blocks that are convolved at once."""
+_TOGETHER = 1 << 17
+"""Samples that are transformed at once."""
 RT60: Range = (0.15, 0.6)
 DRR: Range = (0.0, 12.0)
 
@@ -121,10 +121,11 @@ def convolve(samples: ArrayLike, response: Response) -> Samples:
     array = as_samples(samples)
     length, block, behind = array.shape[-1], response.block, response.length - 1
     step = block - behind
-    made = np.empty_like(array)
+    parts: list[Samples] = []
     # Several blocks in one transform are twice as fast as one by one; more would leave the processor's cache.
-    for start in range(0, length, _TOGETHER * step):
-        wanted = min(_TOGETHER * step, length - start)
+    most = max(1, _TOGETHER // block) * step
+    for start in range(0, length, most):
+        wanted = min(most, length - start)
         count = -(-wanted // step)
         piece = np.zeros((*array.shape[:-1], behind + count * step), np.float32)
         first, last = max(0, start - behind), start + wanted
@@ -132,7 +133,8 @@ def convolve(samples: ArrayLike, response: Response) -> Samples:
         spectra = torch.fft.rfft(torch.from_numpy(piece).unfold(-1, block, step))  # (..., count, block / 2 + 1)
         spectra *= response.spectrum
         heard = torch.fft.irfft(spectra, block)[..., behind:].flatten(-2)
-        made[..., start : start + wanted] = heard[..., :wanted].numpy()
+        parts.append(heard[..., :wanted].numpy())
+    made = parts[0] if len(parts) == 1 else np.concatenate(parts, -1)
     loud = rms(made)
     if loud > 0:
         made *= np.float32(rms(array) / loud)

@@ -20,8 +20,8 @@ from onsei.errors import AudioError
 
 _KEPT = 256
 _LONGEST = 2.0
-_FALLEN = 1e-6
-"""Share of the energy, -60 dB, that the cut end of a recorded response may hold."""
+_FALLEN = 10**-4.5
+"""Share of the energy, -45 dB, that the end of a response may hold which is cut off to save time."""
 
 
 class Rooms:
@@ -56,13 +56,13 @@ class Rooms:
 
     def _response(self, number: int) -> Response | None:
         random = np.random.default_rng([self.seed % 2**64, number])
-        return Response(impulse_response(self.rate, random, rt60=self.rt60, drr=self.drr))
+        return Response(_ended(impulse_response(self.rate, random, rt60=self.rt60, drr=self.drr)))
 
 
 class RoomFolder(Rooms):
     """Recorded impulse responses: all sound files in a folder and the folders below, of any rate; first channel.
 
-    What comes before the direct sound, the loudest sample, is cut off, and so is the end where it has fallen by 60 dB.
+    What comes before the direct sound, the loudest sample, is cut off, and so is the end that holds 45 dB less than the whole.
 
     Raises:
         DataError: no such folder, or no usable sound in it; unusable ones are listed in ``faults``.
@@ -85,7 +85,9 @@ class RoomFolder(Rooms):
 
 def _trimmed(samples: Samples, rate: int) -> Samples:
     direct = samples[int(np.abs(samples).argmax()) :][: round(_LONGEST * rate)]
-    left = np.cumsum(np.square(direct[::-1], dtype=np.float64))[::-1]
-    end = max(1, int(np.count_nonzero(left > _FALLEN * left[0])))
-    trimmed: Samples = direct[:end] / direct[0]
-    return trimmed
+    return _ended(direct / direct[0])
+
+
+def _ended(response: Samples) -> Samples:
+    left = np.cumsum(np.square(response[::-1], dtype=np.float64))[::-1]
+    return response[: max(1, int(np.count_nonzero(left > _FALLEN * left[0])))]

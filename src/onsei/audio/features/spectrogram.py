@@ -39,9 +39,9 @@ class Spectrogram(nn.Module):
         """``samples`` (..., T) → (..., bins, frames). Errors as for ``STFT``."""
         return self.rows(samples).transpose(-1, -2)
 
-    def rows(self, samples: Tensor) -> Tensor:
-        """As ``forward``, frames first: (..., frames, bins)."""
-        return raised(self.stft.spectra(samples), self.power)
+    def rows(self, samples: Tensor, at: Tensor | None = None) -> Tensor:
+        """As ``forward``, frames first: (..., frames, bins); only those ``at``, see ``STFT.spectra``."""
+        return raised(self.stft.spectra(samples, at), self.power)
 
 
 class LogSpectrogram(nn.Module):
@@ -82,15 +82,15 @@ class LogSpectrogram(nn.Module):
         """Number of frames that ``samples`` samples give."""
         return self.spectrogram.frames(samples)
 
-    def forward(self, samples: Tensor) -> Tensor:
-        """``samples`` (..., T) → (..., bins, frames). Errors as for ``STFT``."""
-        logs = self.logs(samples).transpose(-1, -2)
+    def forward(self, samples: Tensor, at: Tensor | None = None) -> Tensor:
+        """``samples`` (..., T) → (..., bins, frames); only those ``at``, see ``STFT.spectra``. Errors as for ``STFT``."""
+        logs = self.logs(samples, at).transpose(-1, -2)
         centered = logs - logs.mean((-2, -1), keepdim=True)
         # std by hand: three times faster on a CPU than torch.std over two dimensions.
         freedom = max(1, centered.shape[-1] * centered.shape[-2] - 1)
         deviation = (centered.square().sum((-2, -1), keepdim=True) / freedom).sqrt()
         return (centered / deviation.clamp(min=self.eps)).transpose(-1, -2)
 
-    def logs(self, samples: Tensor) -> Tensor:
-        """log(1 + magnitude), not yet normalized: ``samples`` (..., T) → (..., bins, frames)."""
-        return self.spectrogram.rows(samples).log1p().transpose(-1, -2)
+    def logs(self, samples: Tensor, at: Tensor | None = None) -> Tensor:
+        """log(1 + magnitude), not yet normalized: ``samples`` (..., T) → (..., bins, frames); see ``STFT.spectra``."""
+        return self.spectrogram.rows(samples, at).log1p().transpose(-1, -2)

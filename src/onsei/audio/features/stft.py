@@ -102,10 +102,22 @@ class STFT(Framing):
         """
         return self.spectra(samples).transpose(-1, -2)
 
-    def spectra(self, samples: Tensor) -> Tensor:
-        """As ``forward``, frames first: (..., frames, bins). It is what the transform gives without a copy."""
-        frames = self._padded(samples).unfold(-1, self.n_fft, self.hop_length)  # (..., F, N)
-        spectra: Tensor = torch.fft.rfft(frames * self.window)
+    def spectra(self, samples: Tensor, at: Tensor | None = None) -> Tensor:
+        """As ``forward``, frames first: (..., frames, bins). It is what the transform gives without a copy.
+
+        Args:
+            samples: (..., T) float.
+            at: which frames, shape (frames,), as fractions too: 2.5 is halfway between the third and the fourth. They
+                are taken at the nearest sample, and from the first to the last; None: each once.
+        """
+        padded = self._padded(samples)
+        if at is None:
+            windowed = padded.unfold(-1, self.n_fft, self.hop_length) * self.window  # (..., F, N)
+        else:
+            last = (self.frames(samples.shape[-1]) - 1) * self.hop_length
+            starts = (at * self.hop_length).round().clamp(0, last).long().to(samples.device)
+            windowed = padded.unfold(-1, self.n_fft, 1).index_select(-2, starts).mul_(self.window)
+        spectra: Tensor = torch.fft.rfft(windowed)
         return spectra
 
     def _padded(self, samples: Tensor) -> Tensor:

@@ -127,22 +127,25 @@ class Changes:
         return change.noise(samples, self.rate, random, snr=(low, high), color=color)
 
     def features(self, features: Tensor, draw: Draw) -> Tensor:
-        """``features``, shape (D, T), changed: shape (D, T')."""
+        """``features``, shape (D, T), changed: shape (D, T'). What was given may be written over."""
         random = draw.generator("features")
         return self.voiced(self.timed(features, random), random)
 
     def timed(self, features: Tensor, random: np.random.Generator) -> Tensor:
         """``features``, shape (D, T), faster, slower or warped in time: shape (D, T')."""
-        tempo = self._tempo
-        factors, width = (1 - tempo, 1 + tempo), self.time_warp
-        if tempo and width:
-            return change.stretch_and_warp_time(features, random, factors=factors, width=width)
-        if tempo:
-            return change.stretch_time(features, random, factors=factors)
-        return change.warp_time(features, random, width=width) if width else features
+        moments = self.moments(features.shape[-1], random)
+        return features if moments is None else change.at(features, moments)
+
+    def moments(self, frames: int, random: np.random.Generator) -> NDArray[np.float64] | None:
+        """Where each frame of the sound looks if it is faster, slower or warped in time; None: as it is."""
+        tempo, width = self._tempo, self.time_warp
+        return change.moments(frames, random, factors=(1 - tempo, 1 + tempo), width=width) if tempo or width else None
 
     def voiced(self, features: Tensor, random: np.random.Generator) -> Tensor:
-        """``features``, shape (D, T), as of another voice and microphone, normalized and with parts blanked: (D, T)."""
+        """``features``, shape (D, T), as of another voice and microphone, normalized and with parts blanked: (D, T).
+
+        What was given may be written over.
+        """
         o = self.options
         if o.warp:
             features = change.warp_frequencies(features, random, factors=(1 - o.warp, 1 + o.warp))
@@ -153,12 +156,12 @@ class Changes:
         if o.tilt:
             features = change.tilt(features, random, spread=o.tilt, knots=o.tilt_knots)
         if not self.stored and (self._tempo or o.warp or o.slope or o.tilt):
-            features = normalized(features)
+            features = normalized(features, inplace=True)
         return self.masked(features, random)
 
     @property
     def normalizes_late(self) -> bool:
-        """Whether ``features`` normalizes, and nothing before that counts on features that are normalized already."""
+        """Whether ``voiced`` normalizes, and nothing before that counts on features that are normalized already."""
         return bool(self._tempo or self.options.warp) and not (self.stored or self.options.slope or self.options.tilt)
 
     @property
@@ -166,10 +169,11 @@ class Changes:
         return self.tempo if self.options.tempo_method == "spectrogram" else 0.0
 
     def masked(self, features: Tensor, random: np.random.Generator) -> Tensor:
-        """``features``, shape (D, T), with bands of frequency and stretches of time blanked."""
-        o = self.options
-        features = change.mask_frequencies(features, random, width=o.freq_width, count=self.freq_masks)
-        return change.mask_times(features, random, width=o.time_width, count=self.time_masks, portion=o.time_share)
+        """``features``, shape (D, T), with bands of frequency and stretches of time blanked, in their own memory."""
+        o, masks = self.options, (self.freq_masks, self.time_masks)
+        change.mask_frequencies(features, random, width=o.freq_width, count=masks[0], inplace=True)
+        time = {"width": o.time_width, "count": masks[1], "portion": o.time_share}
+        return change.mask_times(features, random, **time, inplace=True)
 
 
 def changed_by(options: Augment) -> list[str]:

@@ -125,27 +125,33 @@ class Preparation:
         return Item(row.id, features, labels, text, seconds, row.speaker or "", twin)
 
     def _changed(self, row: Row, draw: Draw, labels: list[int]) -> Tensor:
-        features = torch.from_numpy(np.array(self._features(row, draw, labels)))  # a copy: the cache maps files
-        if self.changes is not None:
-            change = self.changes.features if self.voiced else self._timed
-            return change(features, draw)
-        return by_rows(features) if self.features.kind == "precomputed" else features
+        changes = self.changes
+        if changes is None:
+            features = _own(self._unchanged(row, labels))
+            return by_rows(features) if self.features.kind == "precomputed" else features
+        random = draw.generator("features")
+        if self._transforms(row, changes):
+            features = self._heard(row, draw, labels, changes, random)
+        else:
+            features = changes.timed(_own(self._unchanged(row, labels)), random)
+        return changes.voiced(features, random) if self.voiced else features
 
-    def _timed(self, features: Tensor, draw: Draw) -> Tensor:
-        assert self.changes is not None
-        return self.changes.timed(features, draw.generator("features"))
+    def _transforms(self, row: Row, changes: Changes) -> bool:
+        """Whether the sound is transformed in each epoch, so that it may be changed before or on the way."""
+        anew = self.cache is None and row.features is None and self._front.looks_anywhere
+        return changes.of_sound or anew
 
-    def _features(self, row: Row, draw: Draw, labels: list[int]) -> NDArray[np.float32]:
-        if self.changes is None or not self.changes.of_sound:
-            features = self._unchanged(row)
-            self._check_fit(row, labels, features.shape[-1])
-            return features
+    def _heard(self, row: Row, draw: Draw, labels: list[int], changes: Changes, random: np.random.Generator) -> Tensor:
         # The sound as it is decides whether the row can be learned: where a draw of the speed makes it too short, its
         # loss counts nothing in that epoch.
-        sound, rate = self._sound(row), self.features.sample_rate
-        self._check_fit(row, labels, self._front.frames(len(sound) / rate))
-        late = self.voiced and self.changes.normalizes_late
-        return self._front(self.changes.sound(sound, draw), norm=not late)
+        sound, front = self._sound(row), self._front
+        self._check_fit(row, labels, front.frames_of(len(sound)))
+        sound = changes.sound(sound, draw) if changes.of_sound else sound
+        norm = not (self.voiced and changes.normalizes_late)
+        if not front.looks_anywhere:
+            return changes.timed(torch.from_numpy(front(sound, norm=norm)), random)
+        moments = changes.moments(front.frames_of(len(sound)), random)
+        return torch.from_numpy(front.at(sound, moments, norm=norm))
 
     def _check_fit(self, row: Row, labels: list[int], frames: int) -> None:
         needed, found = required_frames(labels), self.frames.count(frames)
@@ -153,12 +159,15 @@ class Preparation:
             mend = "check duration and text"
             raise DataError(f"{row.id}: {len(labels)} labels need {needed} frames, the sound has {found}", mend)
 
-    def _unchanged(self, row: Row) -> NDArray[np.float32]:
+    def _unchanged(self, row: Row, labels: list[int]) -> NDArray[np.float32]:
         if row.features is not None or self.features.kind == "precomputed":
-            return self._precomputed(row)
-        if self.cache is not None:
-            return self.cache.get(row, lambda: self._front(self._sound(row)))
-        return self._front(self._sound(row))
+            features = self._precomputed(row)
+        elif self.cache is not None:
+            features = self.cache.get(row, lambda: self._front(self._sound(row)))
+        else:
+            features = self._front(self._sound(row))
+        self._check_fit(row, labels, features.shape[-1])
+        return features
 
     def _sound(self, row: Row) -> NDArray[np.float32]:
         if row.audio is None:
@@ -175,6 +184,11 @@ class Preparation:
         if self.features.bins not in (0, x.shape[0]):
             raise DataError(f"{row.id}: expected {self.features.bins} feature rows, found {x.shape[0]}")
         return stored_rows(x, self.features)
+
+
+def _own(features: NDArray[np.float32]) -> Tensor:
+    """``features``, copied where they lie in a file of the cache."""
+    return torch.from_numpy(features if features.flags.writeable else np.array(features))
 
 
 def collate(items: Sequence[Item], faults: Sequence[Fault]) -> Batch:

@@ -55,11 +55,24 @@ class FrontEnd:
 
         Without ``norm`` spectrograms are left as they are, for changes after which they are normalized anyway.
         """
-        if not norm and isinstance(self.spectrogram, LogSpectrogram):
-            with torch.no_grad():
-                logs: NDArray[np.float32] = self.spectrogram.logs(torch.from_numpy(samples)).numpy()
-            return logs
-        return self.heard(samples)[0]
+        return self.at(samples, None, norm=norm) if self.looks_anywhere and not norm else self.heard(samples)[0]
+
+    @property
+    def looks_anywhere(self) -> bool:
+        """Whether ``at`` can be asked: frames may stand between those of the transform."""
+        return self.options.kind == "spectrogram"
+
+    def at(
+        self, samples: NDArray[np.float32], moments: NDArray[np.float64] | None, *, norm: bool
+    ) -> NDArray[np.float32]:
+        """The log spectrogram at ``moments``, in frames; normalized with ``norm``. Shapes as of a call."""
+        transform = self.spectrogram
+        assert isinstance(transform, LogSpectrogram)
+        with torch.no_grad():
+            places = None if moments is None else torch.from_numpy(moments)
+            found = (transform if norm else transform.logs)(torch.from_numpy(samples), places)
+        features: NDArray[np.float32] = found.numpy()
+        return features
 
     def heard(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
         """Features of samples, (D, T), and the time at which the first frame stands, in seconds: silence may be cut."""
@@ -87,16 +100,18 @@ class FrontEnd:
 
     def frames(self, seconds: float) -> int:
         """Frames of a sound of ``seconds``; of samples, their number."""
+        return self.frames_of(int(seconds * self.options.sample_rate))
+
+    def frames_of(self, samples: int) -> int:
+        """As ``frames``, for a number of samples at the options' sampling rate."""
         if self.options.kind == "wave":
-            return int(seconds * self.options.sample_rate)
-        return (
-            int(seconds * self.options.sample_rate) // round(self.options.sample_rate * self.options.window_stride) + 1
-        )
+            return samples
+        return samples // round(self.options.sample_rate * self.options.window_stride) + 1
 
 
-def normalized(x: Tensor) -> Tensor:
+def normalized(x: Tensor, *, inplace: bool = False) -> Tensor:
     """x, (D, T), with mean 0 and standard deviation 1 over the whole utterance."""
-    centered = x - x.mean()
+    centered = x.sub_(x.mean()) if inplace else x - x.mean()
     # A dot product over memory as it lies: many times faster on a CPU than torch.std over two dimensions.
     flat = (centered.T if centered.stride(0) == 1 else centered).reshape(-1)
     deviation = (torch.dot(flat, flat) / max(1, x.numel() - 1)).sqrt()
