@@ -21,11 +21,14 @@ def speed(samples: ArrayLike, rate: int, generator: Generator, *, factors: Range
     return resample(samples, rate * generator.uniform(*factors), rate)
 
 
-def gain(samples: ArrayLike, rate: int, generator: Generator, *, decibels: Range = (-6.0, 8.0)) -> Samples:
-    """Make louder or softer by a number of decibels. What passes ±1 is not clipped."""
+def gain(
+    samples: ArrayLike, rate: int, generator: Generator, *, decibels: Range = (-6.0, 8.0), inplace: bool = False
+) -> Samples:
+    """Make louder or softer by a number of decibels, ``inplace`` or a copy. What passes ±1 is not clipped."""
     check_rate(rate)
     ordered("decibels", decibels)
-    return as_samples(samples) * np.float32(10 ** (generator.uniform(*decibels) / 20))
+    array, factor = as_samples(samples), np.float32(10 ** (generator.uniform(*decibels) / 20))
+    return np.multiply(array, factor, out=array if inplace else None)
 
 
 def shift(samples: ArrayLike, rate: int, generator: Generator, *, seconds: Range = (-0.1, 0.1)) -> Samples:

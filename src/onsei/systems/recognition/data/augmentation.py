@@ -95,7 +95,7 @@ class Changes:
         return rooms
 
     def sound(self, samples: Sound, draw: Draw) -> Sound:
-        """``samples``, shape (T',), changed: shape (T'',)."""
+        """``samples``, shape (T',), changed: shape (T'',). What was given may be written over."""
         o, rate, random = self.options, self.rate, draw.generator("sound")
         if o.speed:
             samples = change.speed(samples, rate, random, factors=(1 - o.speed, 1 + o.speed))
@@ -107,7 +107,7 @@ class Changes:
         if self.rooms is not None and random.random() < self.reverb_prob:
             samples = self.rooms(samples, random)
         if self.gain:
-            samples = change.gain(samples, rate, random, decibels=self.gain)
+            samples = change.gain(samples, rate, random, decibels=self.gain, inplace=samples.flags.writeable)
         if o.shift:
             before, after = (random.uniform(0, o.shift, 2) * rate).astype(int)
             samples = np.pad(samples, (before, after))
