@@ -49,6 +49,10 @@ class Synthesize:
     checkpoint: Annotated[tuple[str, ...], flag("--vocoder")] = ("pulse",)
     """Voices: model folders of `onsei vocoder train`, `g_` files of HiFi-GAN or folders of them; `pulse` (Griffin-Lim
     from a pulse train of 120 Hz: monotonous, but clear) and `griffin-lim` (a whisper), which need no training."""
+    page: Path | None = None
+    """Write a listening page (HTML): each film's own sound and all voices side by side, with numbers and log-mels."""
+    clips: PositiveInt = 6
+    """Films on the listening page."""
     iterations: PositiveInt = 60
     """Iterations of Griffin-Lim."""
     pesq: bool = False
