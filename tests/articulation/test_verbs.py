@@ -140,7 +140,13 @@ def test_the_listening_page_has_all_voices_beside_the_films_own_sound(made, mode
     with pytest.raises(DataError, match="--force"):
         synthesize(Synthesize(str(model), (films[0],), tmp_path / "new", page=tmp_path / "listen.html", device="cpu"))
     few = Synthesize(
-        str(model), (films[0], films[1]), tmp_path / "few", page=tmp_path / "few.html", clips=1, iterations=1, device="cpu"
+        str(model),
+        (films[0], films[1]),
+        tmp_path / "few",
+        page=tmp_path / "few.html",
+        clips=1,
+        iterations=1,
+        device="cpu",
     )
     assert synthesize(few) == 0
     assert (tmp_path / "few.html").read_text(encoding="utf-8").count("<audio") == 2

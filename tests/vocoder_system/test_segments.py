@@ -133,7 +133,9 @@ def test_several_segments_of_each_recording_come_in_an_epoch(folder):
     assert len(torch.unique(heard, dim=0)) > 10  # other segments each time
     whole = source(opened, Preparation(MEL), Data(batch_size=4, segments=5), seed=0, workers=0)
     assert whole.count(0) == 3
-    assert loader.fingerprint() != source(opened, Preparation(MEL, 4), Data(batch_size=4), seed=0, workers=0).fingerprint()
+    assert (
+        loader.fingerprint() != source(opened, Preparation(MEL, 4), Data(batch_size=4), seed=0, workers=0).fingerprint()
+    )
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.2, 0.8])
