@@ -137,9 +137,8 @@ def _report(
     report.audio(io.load(first.path)[0], rate, "The simulated voice itself")
     control = voices[PULSE].speak(first.control, first.control.shape[1] * hop)
     report.audio(control, rate, "Control: read by the network before its first step")
-    report.table(
-        ("voice", "", "MCD, dB", "pitch heard wrongly or not at all, %", "STOI"), _voices(made_by, scores, rate)
-    )
+    columns = ("voice", "", "MCD, dB", "voicing wrong, %", "STOI")
+    report.table(columns, _voices(made_by, scores, rate))
     report.text(
         "Of the pitch a film shows little, so that what is read off it has hardly any harmonics. The vocoder's `pulse` "
         "lays pulses under its envelope; Griffin-Lim makes a whisper of it. The numbers are of all films of the test."
@@ -148,14 +147,15 @@ def _report(
     report.section(
         "Is the heat true?",
         "The hottest places of every frame are blurred, a share after the other: if the network looks there, the "
-        "band's level falls. Random places and the picture's edges are the controls. Insertion goes the other way, into "
-        "a blurred film: the level should rise, and come near to that of the whole film (gap). In the pointing game the hottest place must lie within "
+        "band's level falls. Random places and the picture's edges are the controls. Insertion goes the other way, "
+        "into a blurred film: the level should rise, and come near to that of the whole film (gap). In the pointing "
+        "game the hottest place must lie within "
         f"{_TOLERANCE:.0f} pixels of the contour of tongue, jaw or lip, which the simulation knows.",
     )
-    header = ("band", "places", "deletion: fall in dB", "change in dB", "insertion: rise in dB", "gap in dB")
-    report.table(header, _truths(runner, seen, bands))
-    columns = ("band", "hottest place on the contour, %", "a random place would be, %")
-    report.table(columns, _pointing(runner, first.path, seen, bands))
+    places = ("band", "places", "deletion: fall in dB", "change in dB", "insertion: rise in dB", "gap in dB")
+    report.table(places, _truths(runner, seen, bands))
+    pointing = ("band", "hottest place on the contour, %", "a random place would be, %")
+    report.table(pointing, _pointing(runner, first.path, seen, bands))
     report.figure(_frames(first.path, bands), "Five frames: F1 in orange, F2 in blue")
     report.section("Go on")
     report.code(f"onsei articulation explain {model} --video {first.path} --output-dir maps --formant-band F1:250-900")

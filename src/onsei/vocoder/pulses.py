@@ -117,7 +117,8 @@ def _harmonics(spectra: Numbers, bands: int) -> Numbers:
     edges = [(0, 0)] * (seen.ndim - 1)
     padded = np.pad(seen, [*edges, (reach, max(0, bands + reach - seen.shape[-1]))], mode="edge")
     near = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=-1)[..., :bands, :]
-    return seen[..., :bands] - near @ (weights / weights.sum())
+    left: Numbers = seen[..., :bands] - near @ (weights / weights.sum())
+    return left
 
 
 def _way(gains: Numbers, costs: Numbers) -> NDArray[np.int64]:
