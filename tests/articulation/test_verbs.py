@@ -180,7 +180,8 @@ def test_the_pulse_voice_is_heard_with_the_formants_of_the_mel():
     smooth = np.repeat(Analysis(mel)(sound).mean(1, keepdims=True), 100, 1)
     made = {name: open_voices([name], mel, iterations=20)[0].speak(smooth, 10500) for name in ("pulse", "griffin-lim")}
     found = np.nanmedian(formants(made["pulse"], 11413, ceiling=5000), axis=0)
-    np.testing.assert_allclose(found, [500, 1500, 2500], atol=80)
+    # Half the distance of two harmonics, and what bands of 130 Hz leave of the third formant.
+    np.testing.assert_allclose(found, [500, 1500, 2500], atol=60, rtol=0.03)
     period = round(11413 / 120)
     alike = {name: np.corrcoef(x[period:], x[:-period])[0, 1] for name, x in made.items()}
     assert alike["pulse"] > alike["griffin-lim"] + 0.2
