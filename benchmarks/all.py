@@ -29,6 +29,7 @@ NAMES = (
     "articulation_speed",
     "articulation_tract",
     "articulation_maps",
+    "articulation_voices",
     "kmeans",
     "pretraining",
     "encoding",

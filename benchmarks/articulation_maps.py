@@ -42,7 +42,7 @@ from onsei.systems.articulation.training import train
 
 BANDS = (Span("F1", 300, 900), Span("F2", 900, 2500))
 TOLERANCE = 12.0
-MEASURES = ("drop", "change", "gap")
+MEASURES = ("drop", "change", "rise", "gap")
 
 
 def main() -> int:

@@ -37,6 +37,7 @@ from onsei.units.pretraining import masks, sample_negatives
 from onsei.units.spectral import RATE
 
 BAR = 1.3
+MBOSHI = record.ROOT.parent / "shared" / "data" / "mboshi_fr"
 
 
 def padded(rows: Manifest, size: int, longest: float, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -85,14 +86,18 @@ def timed(model: Any, optimizer: Any, loss: Any) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=os.environ.get("ONSEI_MBOSHI"))
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=os.environ.get("ONSEI_MBOSHI", record.ROOT.parent / "shared" / "data" / "mboshi_fr"),
+    )
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--hidden-size", type=int, default=128)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
-    if chosen.data is None:
+    if not (chosen.data / "train.jsonl").is_file():
         parser.error("--data: name a folder with train.jsonl")
     torch.set_num_threads(1)
     torch.manual_seed(0)

@@ -42,6 +42,7 @@ from onsei.training.options import Training
 
 BARS = {"pnmi": 1.18, "pnmi_sounding": 1.15, "bitrate": 1.0, "minutes": 40.0}
 SEEDS = (0, 1, 2)
+MBOSHI = record.ROOT.parent / "shared" / "data" / "mboshi_fr"
 
 
 def without_tones(row: Row) -> Row:
@@ -97,7 +98,10 @@ def both(listener: Listener, paths: dict[str, Path]) -> dict[str, float]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--data", type=Path, default=os.environ.get("ONSEI_MBOSHI"), help="folder of train and dev.jsonl"
+        "--data",
+        type=Path,
+        default=os.environ.get("ONSEI_MBOSHI", MBOSHI),
+        help="folder of train and dev.jsonl",
     )
     parser.add_argument("--objective", choices=("contrastive", "masked-units"), default="masked-units")
     parser.add_argument("--recipe", default="mboshi")
@@ -106,7 +110,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
-    if chosen.data is None:
+    if not (chosen.data / "dev.jsonl").is_file():
         parser.error("--data: name the folder of the Mboshi manifests")
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:

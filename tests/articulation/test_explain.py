@@ -108,7 +108,7 @@ def test_maps_are_measured_where_asked(here, capsys):
     numbers = json.loads((here / "n.json").read_text())
     kinds = {
         f"F1_{kind}_{of}"
-        for kind in ("deletion_drop", "deletion_change", "insertion_gap")
+        for kind in ("deletion_drop", "deletion_change", "insertion_rise", "insertion_gap")
         for of in ("map", "edges", "random")
     }
     assert set(numbers) == {*kinds, "F1_pointing", "F1_pointing_chance"}

@@ -32,13 +32,14 @@ def test_the_place_that_is_heard_scores_best():
     for other in (false, *others):
         assert true.drop > other.drop
         assert true.change > other.change
+        assert true.rise > other.rise
         assert true.gap < other.gap
     assert false.drop < min(other.drop for other in others)
 
 
 def test_a_level_that_hears_nothing_is_moved_by_nothing():
     found = faithfulness(film(), random_maps(film(), (4, 4), 0), lambda x: np.zeros(len(x)))
-    assert (found.drop, found.change, found.gap) == (0, 0, 0)
+    assert (found.drop, found.change, found.rise, found.gap) == (0, 0, 0, 0)
 
 
 def test_maps_of_another_size_are_refused():

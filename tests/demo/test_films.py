@@ -83,7 +83,7 @@ def test_the_chapter_is_made_kept_and_stands_beside_others(tmp_path, monkeypatch
     run.demo(demo)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "untrained network" in Tags(page).words
-    assert page.count("<audio") == 3
+    assert page.count("<audio") == 5
     assert page.count("<video") == 1
     assert "media-src data:" in page
     assert len(page) < 4_000_000

@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 
 from onsei.errors import RunError
+from onsei.serve import curves
 from onsei.serve.curves import RunLog, seconds_left
 from onsei.serve.watch import Watch, _listen, find_runs, make_app, static_page, watch
 
@@ -101,13 +102,23 @@ def test_many_steps_are_thinned_but_spikes_stay(tmp_path):
 
 def test_time_left_follows_epochs_or_steps():
     rows = [row(i) for i in range(31)]  # 10 steps an epoch, 2 s a step; epoch 3 has begun
-    assert seconds_left(rows, {"epochs": 5}) == pytest.approx((50 - 30) * 2, rel=0.1)
-    assert seconds_left(rows, {"epochs": 5, "max_steps": 40}) == pytest.approx(20)
-    assert seconds_left(rows, {"epochs": 5, "max_steps": 0}) == pytest.approx(40, rel=0.1)
-    assert seconds_left(rows, {"epochs": 1}) == 0
-    assert seconds_left(rows[:5], {"epochs": 5}) is None
-    assert seconds_left(rows, {}) is None
-    assert seconds_left([], {"epochs": 5}) is None
+    ends = {0: 9, 1: 19, 2: 29, 3: 30}
+    assert seconds_left(rows, {"epochs": 5}, ends) == pytest.approx((50 - 30) * 2, rel=0.1)
+    assert seconds_left(rows, {"epochs": 5, "max_steps": 40}, ends) == pytest.approx(20)
+    assert seconds_left(rows, {"epochs": 5, "max_steps": 0}, ends) == pytest.approx(40, rel=0.1)
+    assert seconds_left(rows, {"epochs": 1}, ends) == 0
+    assert seconds_left(rows[:5], {"epochs": 5}, {0: 4}) is None
+    assert seconds_left(rows, {}, ends) is None
+    assert seconds_left([], {"epochs": 5}, {}) is None
+
+
+def test_a_file_longer_than_a_block_is_read_whole_and_its_rows_are_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(curves, "_BLOCK", 100)
+    write(tmp_path, [row(i, **{"train/loss": float(i), "note": "x" * 300}) for i in range(900)])
+    log = RunLog(tmp_path)
+    assert loss(log) == [float(i) for i in range(900)]
+    assert log.snapshot()["step"] == 899
+    assert len(log._recent) < 300
 
 
 def test_a_run_tells_its_place_its_faults_and_its_end(run):

@@ -18,6 +18,7 @@ from onsei.metrics.units import collapsed
 from onsei.nn.frames import Frames
 from onsei.systems.translation.acoustic import listener as listening
 from onsei.systems.translation.acoustic.listener import Listener, windows
+from onsei.systems.translation.acoustic.shards import Share
 from onsei.systems.translation.acoustic.study import description
 from onsei.systems.translation.acoustic.training import fit_units
 from onsei.systems.translation.config import Request
@@ -245,6 +246,44 @@ def test_encoding_goes_on_where_it_was_stopped(unit_model, corpus, tmp_path, mon
     assert sorted(loaded) == list(range(10, 24))
     assert rows_of(tmp_path / "halves") == rows_of(tmp_path / "straight")
     assert list(rows_of(tmp_path / "halves")) == list(rows_of(tmp_path / "straight"))
+
+
+def test_shares_together_are_the_whole(unit_model, corpus, tmp_path, capsys):
+    lines = (corpus / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    broken = json.dumps({"id": "broken", "audio": str(tmp_path / "nowhere.wav"), "duration": 1.0})
+    rows = corpus / "broken.jsonl"
+    rows.write_text("\n".join([*lines[:10], broken, *lines[10:]]) + "\n", encoding="utf-8")
+    words = (unit_model, "--manifest", rows, "--output-dir")
+    run_encode(*words, tmp_path / "straight")
+    for shard in ("3/3", "1/3"):
+        assert run_encode(*words, tmp_path / "shares", "--shard", shard) == 0
+        assert not (tmp_path / "shares" / "units.jsonl").exists()
+    assert run_encode(*words, tmp_path / "shares", "--shard", "1/3") == 0
+    assert "is there already" in capsys.readouterr().out
+    assert run_encode(*words, tmp_path / "shares", "--shard", "2/3") == 0
+    assert "all 3 shares are done" in capsys.readouterr().out
+    assert list(rows_of(tmp_path / "shares").items()) == list(rows_of(tmp_path / "straight").items())
+    facts = [json.loads((tmp_path / name / "encode.json").read_text()) for name in ("shares", "straight")]
+    assert facts[0] == facts[1]
+    assert facts[0]["faults"] == 1
+    lists = [(tmp_path / name / "faults.tsv").read_text() for name in ("shares", "straight")]
+    assert lists[0] == lists[1]
+    left = {path.name for path in (tmp_path / "shares").iterdir()} - {".onsei"}
+    assert left == {"units.jsonl", "encode.json", "faults.tsv"}
+    assert run_encode(*words, tmp_path / "shares", "--shard", "2/3") == 0
+    assert "is there already" in capsys.readouterr().out
+
+
+@given(st.integers(0, 50), st.integers(1, 60))
+def test_every_row_is_in_one_share(total, count):
+    found = [number for share in Share(1, count).others() for number in share.rows(total)]
+    assert found == list(range(total))
+
+
+@pytest.mark.parametrize("text", ["0/3", "4/3", "2", "a/b", "1/0"])
+def test_shares_that_are_none_are_named(text):
+    with pytest.raises(ConfigError, match="shard"):
+        Share.parsed(text)
 
 
 def test_units_of_another_model_are_not_mixed(unit_model, layer_model, corpus, tmp_path, capsys):

@@ -101,6 +101,43 @@ def test_the_same_draw_gives_the_same_segment_and_another_epoch_another(folder):
     assert not torch.equal(one.sound, other.sound)
 
 
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 900), st.integers(1, 10), st.sampled_from(PADDINGS), st.integers(0, 2**31))
+def test_making_only_the_segments_mel_gives_what_cutting_it_from_the_whole_gives(folder, length, frames, padding, seed):
+    mel = replace(MEL, padding=padding)
+    sound = np.random.default_rng(seed).standard_normal(length).astype(np.float32) / 8
+    row = row_of(folder, sound)
+    draw = Draw(seed, 0, row.id)
+    item = Preparation(mel, frames)(row, draw)
+    needed = mel.shortest + (frames - 1) * mel.hop
+    skip = int(draw.generator("phase").integers(0, min(mel.hop, max(length - needed, 0) + 1)))
+    rest = torch.nn.functional.pad(torch.from_numpy(sound)[skip:], (0, max(0, needed - (length - skip))))
+    start = int(draw.generator("crop").integers(0, mel.frames(len(rest)) - frames + 1))
+    whole = LogMel(mel)(rest[None])[0]
+    torch.testing.assert_close(item.mel, whole[:, start : start + frames], atol=1e-5, rtol=0)
+    assert torch.equal(item.sound, aligned(rest, mel)[start * mel.hop : (start + frames) * mel.hop])
+
+
+def test_several_segments_of_each_recording_come_in_an_epoch(folder):
+    from onsei.data import manifest
+
+    manifest.write(folder / "few.jsonl", [row_of(folder, ramp(4000)) for _ in range(3)])
+    opened = manifest.Manifest.open(folder / "few.jsonl")
+    loader = source(opened, Preparation(MEL, 4), Data(batch_size=4, segments=5), seed=0, workers=0)
+    batches = list(loader.batches(0))
+    assert sorted(batch.size for batch in batches) == [3, 4, 4, 4]
+    ids = sorted(name for batch in batches for name in batch.ids)
+    names = [row.id for row in opened]
+    assert ids == sorted([*names, *(f"{name}#{turn}" for name in names for turn in range(2, 6))])
+    heard = torch.cat([batch.sound for batch in batches])
+    assert len(torch.unique(heard, dim=0)) > 10  # other segments each time
+    whole = source(opened, Preparation(MEL), Data(batch_size=4, segments=5), seed=0, workers=0)
+    assert whole.count(0) == 3
+    assert (
+        loader.fingerprint() != source(opened, Preparation(MEL, 4), Data(batch_size=4), seed=0, workers=0).fingerprint()
+    )
+
+
 @pytest.mark.parametrize("weight", [0.0, 0.2, 0.8])
 def test_extra_mels_are_drawn_as_often_as_asked(folder, weight):
     mel = np.zeros((MEL.n_mels, 6), np.float32)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from onsei.data import provenance
+from onsei.data.digest import digest
 from onsei.data.durations import measure
 from onsei.data.manifest import Manifest, Row, write
 from onsei.data.row import TextFileError
@@ -85,30 +87,41 @@ def merge(
         raise DataError(f"{len(lengths)} rows, none from {limits}", "widen the limits on duration")
     order = kept[np.argsort(lengths[kept], kind="stable")]
     starts = np.cumsum([0, *map(len, manifests)])
-    ids: Counter[str] = Counter()
+    written, ids = array("Q"), array("Q")
     seconds = 0.0
+
+    def row_at(place: int) -> Row:
+        which = int(np.searchsorted(starts, place, side="right")) - 1
+        return manifests[which][place - int(starts[which])]
 
     def rows() -> Iterator[Row]:
         nonlocal seconds
         for place in order.tolist():
-            which = int(np.searchsorted(starts, place, side="right")) - 1
             try:
-                row = manifests[which][place - int(starts[which])]
+                row = row_at(place)
             except TextFileError as error:
                 unreadable.append(error.message)
                 continue
-            ids[row.id] += 1
+            written.append(place)
+            ids.append(digest(row.id))
             seconds += float(lengths[place])
             yield row if row.duration is not None else replace(row, duration=round(float(lengths[place]), 6))
-        if not ids:
+        if not written:
             raise DataError(f"{len(order)} rows, none can be read; first {unreadable[0]}", "mend the paths")
 
     write(output, rows())
     return Merged(
-        rows=ids.total(),
+        rows=len(written),
         seconds=seconds,
         short=int((lengths < np.float32(shortest)).sum()) if shortest is not None else 0,
         long=int((lengths > np.float32(longest)).sum()) if longest is not None else 0,
-        duplicates=tuple(name for name, count in ids.items() if count > 1),
+        duplicates=_twice(ids, lambda number: row_at(written[number]).id),
         unreadable=tuple(unreadable),
     )
+
+
+def _twice(digests: array[int], name: Callable[[int], str]) -> tuple[str, ...]:
+    """Names that stand more than once, by 8 bytes of a hash of each; only those in question are read again."""
+    _, inverse, counts = np.unique(np.frombuffer(digests, np.uint64), return_inverse=True, return_counts=True)
+    seen = Counter(name(number) for number in np.flatnonzero(counts[inverse] > 1).tolist())
+    return tuple(found for found, count in seen.items() if count > 1)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
-from collections.abc import Mapping
+from array import array
+from collections import deque
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from onsei.config import read_yaml
 from onsei.errors import ConfigError
@@ -17,10 +22,11 @@ _LIMIT = 1000
 _MARK = 256
 _NO_CURVES = ("step", "epoch", "seconds", "val_seconds", "best", "skipped", "not_finite")
 _RECENT = 200
+_BLOCK = 1 << 24
 
 
 class RunLog:
-    """Follows ``metrics.jsonl`` of a run folder, reading only what is new.
+    """Follows ``metrics.jsonl`` of a run folder, reading only what is new; of a number it keeps 16 bytes.
 
     A run that is resumed cuts the file back to its checkpoint and goes on; the bytes before the place read so far tell
     that, and the whole file is read again. Safe to use from several threads.
@@ -40,31 +46,34 @@ class RunLog:
         """
         with self._lock:
             self._read()
-            last = self._rows[-1] if self._rows else {}
-            keys = dict.fromkeys(key for row in self._rows for key in row if key not in _NO_CURVES)
-            found = {key: thin(points(self._rows, key), _LIMIT) for key in keys}
-            curves = {key: [x.tolist(), y.tolist()] for key, (x, y) in found.items() if len(x)}
+            recent = list(self._recent)
+            last = recent[-1] if recent else {}
+            curves = {
+                key: [part.tolist() for part in thin((np.array(x), np.array(y)), _LIMIT)]
+                for key, (x, y) in self._curves.items()
+            }
             return {
                 "name": self.name,
                 "version": self._version,
                 "curves": curves,
-                "last": _latest(self._rows),
+                "last": _latest(recent),
                 "step": last.get("step"),
                 "epoch": last.get("epoch"),
                 "epochs": self._plan().get("epochs"),
                 "seconds": last.get("seconds"),
-                "eta": None if self._finished() else seconds_left(self._rows, self._plan()),
+                "eta": None if self._finished() else seconds_left(recent, self._plan(), self._ends),
                 "idle": self._idle(),
                 "finished": self._finished(),
                 "quarantined": _count_lines(self.folder / "quarantine.jsonl"),
-                "skipped": max(
-                    (row["skipped"] for row in self._rows[-_RECENT:] if _is_count(row.get("skipped"))), default=0
-                ),
+                "skipped": max((row["skipped"] for row in recent if _is_count(row.get("skipped"))), default=0),
                 "damaged": self._damaged,
             }
 
     def _forget(self) -> None:
-        self._rows: list[Mapping[str, Any]] = []
+        self._recent: deque[Mapping[str, Any]] = deque(maxlen=_RECENT)
+        self._curves: dict[str, tuple[array[float], array[float]]] = {}
+        self._ends: dict[int, int] = {}
+        """The last step of each epoch."""
         self._place, self._before, self._damaged = 0, b"", 0
         self._version += 1
 
@@ -76,12 +85,15 @@ class RunLog:
                 if file.read(len(self._before)) != self._before:
                     self._forget()
                     file.seek(0)
-                new = file.read()
+                rest = b""
+                while block := file.read(_BLOCK):
+                    whole, end, rest = (rest + block).rpartition(b"\n")
+                    self._take_all(whole + end)
         except FileNotFoundError:
-            new = b""
             if self._place:
                 self._forget()
-        whole = new[: new.rfind(b"\n") + 1]
+
+    def _take_all(self, whole: bytes) -> None:
         if not whole:
             return
         self._place += len(whole)
@@ -96,7 +108,16 @@ class RunLog:
         except ValueError:
             row = None
         if isinstance(row, dict):
-            self._rows.append(row)
+            self._recent.append(row)
+            step: Any = row.get("step")
+            epoch: Any = row.get("epoch")
+            if _is_count(step) and _is_count(epoch):
+                self._ends[epoch] = max(step, self._ends.get(epoch, 0))
+            for key, value in row.items() if _is_number(step) else ():
+                if key not in _NO_CURVES and _is_number(value):
+                    x, y = self._curves.setdefault(key, (array("d"), array("d")))
+                    x.append(step)
+                    y.append(value)
         elif line.strip():
             self._damaged += 1
 
@@ -122,34 +143,38 @@ class RunLog:
             return False
 
 
-def seconds_left(rows: list[Mapping[str, Any]], plan: Mapping[str, Any]) -> float | None:
-    """Seconds to the end that ``plan`` names (``max_steps`` or ``epochs``), at the latest pace; None while unknown."""
-    steps, seconds = points(rows[-_RECENT:], "seconds")
-    total = _total_steps(rows, plan)
+def seconds_left(rows: Sequence[Mapping[str, Any]], plan: Mapping[str, Any], ends: Mapping[int, int]) -> float | None:
+    """Seconds to the end that ``plan`` names (``max_steps`` or ``epochs``), at the latest pace; None while unknown.
+
+    Args:
+        rows: the latest of the metrics.
+        plan: the options of training.
+        ends: the last step of each epoch so far.
+    """
+    steps, seconds = points(rows, "seconds")
+    total = _total_steps(rows, plan, ends)
     if total is None or len(steps) < 2 or steps[-1] <= steps[0]:
         return None
     pace = (seconds[-1] - seconds[0]) / (steps[-1] - steps[0])
     return max(0.0, float((total - steps[-1]) * pace))
 
 
-def _total_steps(rows: list[Mapping[str, Any]], plan: Mapping[str, Any]) -> float | None:
+def _total_steps(rows: Sequence[Mapping[str, Any]], plan: Mapping[str, Any], ends: Mapping[int, int]) -> float | None:
     """From the steps that whole epochs took so far; an epoch's first step row comes right after its start."""
     bounds = []
     epochs: Any = plan.get("epochs")
     if _is_count(plan.get("max_steps")) and plan["max_steps"] > 0:
         bounds.append(float(plan["max_steps"]))
     latest: Any = rows[-1].get("epoch") if rows else None
-    if _is_count(epochs) and _is_count(latest) and latest > 0:
-        before = [row["step"] for row in rows if row.get("epoch") == latest - 1 and _is_count(row.get("step"))]
-        if before:
-            bounds.append(max(before) / latest * epochs)
+    if _is_count(epochs) and _is_count(latest) and latest - 1 in ends:
+        bounds.append(ends[latest - 1] / latest * epochs)
     return min(bounds, default=None)
 
 
-def _latest(rows: list[Mapping[str, Any]]) -> dict[str, Any]:
+def _latest(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The latest value of each key."""
     values: dict[str, Any] = {}
-    for row in rows[-_RECENT:]:
+    for row in rows:
         values |= {key: value for key, value in row.items() if isinstance(value, (int, float, str))}
     return values
 
@@ -159,6 +184,10 @@ def _count_lines(path: Path) -> int:
         return path.read_bytes().count(b"\n")
     except OSError:
         return 0
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _is_count(value: Any) -> bool:

@@ -14,6 +14,12 @@ from onsei.vocoder.mel import MelDefinition, filters, to_natural
 UPDATES = 50
 """Multiplicative updates from a mel to magnitudes that are not negative."""
 _LEAST = 1e-6
+_GRAIN = 1.0
+"""Deviation, in bands, of the smoothing of an envelope: less, and the gaps between a source's harmonics are filled."""
+_DEEPEST = 8.0
+"""Nepers below its loudest band at which a source counts as silent."""
+_LOUDEST = 12.0
+"""Largest gain in nepers."""
 
 
 class Refiner:
@@ -41,6 +47,8 @@ class Refiner:
             win_length=definition.win_length,
             pad_mode="constant",
         )
+        self._smoothing = smoothing(definition.n_mels, _GRAIN)
+        self._between = between(self._filters, definition)
 
     @torch.inference_mode()
     def __call__(self, mel: Tensor, sound: Tensor | None = None) -> Tensor:
@@ -51,11 +59,10 @@ class Refiner:
         wanted = to_natural(mel.float(), self.mel).exp()
         power = self.mel.quantity == "power"
         wanted = wanted.square() if power else wanted
-        # Griffin-Lim centers frame i on sample i · hop; the definition half a hop later in the sound it stands for.
-        frames, hop, early = mel.shape[-1], self.mel.hop_length, self.mel.hop_length // 2
+        frames, hop, early = mel.shape[-1], self.mel.hop_length, self._early
         start, phase = (self._inverse @ wanted).clamp(min=_LEAST), None
         if sound is not None:
-            spectra = self._phases.stft(torch.nn.functional.pad(sound[..., early:], (0, early)))[..., :frames]
+            spectra = self._spectra(sound, frames)
             start = spectra.abs().clamp(min=_LEAST)
             phase = spectra / start
             start = start.square() if power else start
@@ -64,9 +71,58 @@ class Refiner:
         before = made.new_zeros(*made.shape[:-1], early) if sound is None else sound[..., :early]
         return torch.cat([before, made], dim=-1)
 
+    @torch.inference_mode()
+    def shaped(self, mel: Tensor, source: Tensor) -> Tensor:
+        """Source and filter: ``source`` (B, T) under the envelope of the log-mel (B, M, F) → sound (B, T).
+
+        Bands follow the mel but for their finest grain, so that the source keeps its harmonics where the mel has none.
+        """
+        spectra = self._spectra(source, mel.shape[-1])
+        size = spectra.abs().square() if self.mel.quantity == "power" else spectra.abs()
+        heard = (self._filters @ size).clamp(min=1e-30).log() / (2 if self.mel.quantity == "power" else 1)
+        heard = heard.clamp(min=heard.amax() - _DEEPEST)
+        lacking = self._between @ self._smoothing @ (to_natural(mel.float(), self.mel) - heard)  # (B, bins, F)
+        length = mel.shape[-1] * self.mel.hop_length - self._early
+        made = self._phases.inverse(spectra * lacking.clamp(max=_LOUDEST).exp(), length)
+        return torch.cat([made.new_zeros(*made.shape[:-1], self._early), made], dim=-1)
+
+    @property
+    def _early(self) -> int:
+        """Samples between Griffin-Lim's frame i, which is centered on sample i · hop, and the definition's, half a hop
+        later in the sound that it stands for.
+        """
+        return self.mel.hop_length // 2
+
+    def _spectra(self, sound: Tensor, frames: int) -> Tensor:
+        """Of the definition's frames: (B, T) → (B, bins, F)."""
+        later = torch.nn.functional.pad(sound[..., self._early :], (0, self._early))
+        spectra: Tensor = self._phases.stft(later)[..., :frames]
+        return spectra
+
     def _magnitudes(self, mel: Tensor, start: Tensor) -> Tensor:
         """(B, M, F) → (B, bins, F), not negative, reached from ``start``."""
         above = self._filters.T @ mel
         for _ in range(UPDATES):
             start = start * above / (self._filters.T @ (self._filters @ start) + 1e-9)
         return start
+
+
+def smoothing(bands: int, deviation: float) -> Tensor:
+    """A Gaussian over bands, (bands, bands); each row sums to 1."""
+    places = torch.arange(bands, dtype=torch.float32)
+    weights = torch.exp(-0.5 * ((places[:, None] - places) / deviation) ** 2)
+    return weights / weights.sum(1, keepdim=True)
+
+
+def between(bands: Tensor, definition: MelDefinition) -> Tensor:
+    """Linear interpolation from the centers of the mel filters ``bands`` (M, bins) to the bins: (bins, M)."""
+    hertz = torch.linspace(0, definition.sample_rate / 2, bands.shape[1])
+    centers = (bands @ hertz) / bands.sum(1).clamp(min=1e-12)
+    right = torch.searchsorted(centers.contiguous(), hertz).clamp(1, len(centers) - 1)
+    low, high = centers[right - 1], centers[right]
+    share = ((hertz - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
+    made = torch.zeros(len(hertz), len(centers))
+    rows = torch.arange(len(hertz))
+    made[rows, right - 1] = 1 - share
+    made[rows, right] = share
+    return made

@@ -20,11 +20,14 @@ from onsei.data.progress import tracked
 from onsei.errors import AudioError, ConfigError, DataError
 from onsei.paths import write_text
 from onsei.systems.articulation.config.verbs import Synthesize
+from onsei.systems.articulation.data.clips import Analysis
 from onsei.systems.articulation.evaluation.sound import SoundScores
 from onsei.systems.articulation.exporting import Source, listed
 from onsei.systems.articulation.inference import Articulator
+from onsei.systems.articulation.listening import Heard, write_page
 from onsei.systems.articulation.voices import Voice, open_voices
 from onsei.vision import video
+from onsei.vocoder.definition import MelDefinition
 
 _LEAST = 0.5
 """Seconds of sound below which nothing is measured."""
@@ -46,29 +49,52 @@ def synthesize(options: Synthesize) -> int:
     targets = {(voice.name, one.name): _target(options, voice, one) for voice in voices for one in sources}
     if len(set(targets.values())) < len(voices) * len(sources):
         raise ConfigError("two films of one name", "write them to two folders")
-    refuse_existing(targets.values(), options.force)
+    refuse_existing([*targets.values(), *([options.page] if options.page else [])], options.force)
     for voice in voices:
         for note in voice.notes:
             print(f"onsei: {voice.name}: {note}", file=sys.stderr)
     scores = {voice.name: SoundScores(model.mel.sample_rate, options.pesq) for voice in voices}
+    films: list[Heard] = []
     failed = compared = 0
     for one in tracked("speaking", sources):
         try:
             mel = model.predict(model.frames(one.video, options.frame_rate, retime=options.retime))
-            samples = mel.shape[1] * model.mel.hop
-            own = own_sound(one, model.mel.sample_rate, samples)
+            own = own_sound(one, model.mel.sample_rate, mel.shape[1] * model.mel.hop)
         except (AudioError, DataError) as error:
             print(f"onsei: {error}", file=sys.stderr, flush=True)
             failed += 1
             continue
         compared += own is not None
-        for voice in voices:
-            sound = voice.speak(mel, samples)
-            io.save(targets[voice.name, one.name], sound, model.mel.sample_rate)
+        spoken = {voice.name: voice.speak(mel, mel.shape[1] * model.mel.hop) for voice in voices}
+        alone = {name: SoundScores(model.mel.sample_rate, options.pesq) for name in spoken} if own is not None else {}
+        for name, sound in spoken.items():
+            io.save(targets[name, one.name], sound, model.mel.sample_rate)
             if own is not None:
-                scores[voice.name].add(own, sound)
-    _tell(options, scores, compared)
+                alone[name].add(own, sound)
+                scores[name] += alone[name]
+        if options.page is not None and len(films) < options.clips:
+            films.append(_heard(one.name, mel, own, spoken, alone, model.mel))
+    numbers = {name: one.numbers() for name, one in scores.items()} if compared else {}
+    _tell(options, numbers, compared)
+    if options.page is not None:
+        write_page(options.page, films, numbers, model.mel, Path(options.model).name)
+        print(f"{options.page}: open it in a browser")
     return 2 if failed else 0
+
+
+def _heard(
+    name: str,
+    mel: NDArray[np.float32],
+    own: NDArray[np.float32] | None,
+    spoken: Mapping[str, NDArray[np.float32]],
+    alone: Mapping[str, SoundScores],
+    definition: MelDefinition,
+) -> Heard:
+    """A film for the page."""
+    shown = {"read off the film": mel}
+    if own is not None:
+        shown["of the film's own sound"] = Analysis(definition)(own)[:, : mel.shape[1]]
+    return Heard(name, shown, own, spoken, {voice: one.numbers() for voice, one in alone.items()})
 
 
 def own_sound(one: Source, rate: int, samples: int) -> NDArray[np.float32] | None:
@@ -89,12 +115,11 @@ def _target(options: Synthesize, voice: Voice, one: Source) -> Path:
     return options.output_dir / voice.name / f"{one.name}_generated.wav"
 
 
-def _tell(options: Synthesize, scores: Mapping[str, SoundScores], compared: int) -> None:
+def _tell(options: Synthesize, numbers: Mapping[str, Mapping[str, float]], compared: int) -> None:
     """Print the voices side by side, and write the numbers."""
     if not compared:
         print("no film has sound of its own to compare with")
         return
-    numbers = {name: one.numbers() for name, one in scores.items()}
     plain = {
         f"{name}/{key}": value if isfinite(value) else None
         for name, each in numbers.items()

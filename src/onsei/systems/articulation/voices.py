@@ -21,13 +21,14 @@ from onsei.vocoder.comparison import compare, convert
 from onsei.vocoder.definition import MelDefinition
 from onsei.vocoder.generator import Generator
 from onsei.vocoder.mel import placed, restored
+from onsei.vocoder.pulses import Pulses
 from onsei.vocoder.refinement import Refiner
 from onsei.vocoder.synthesis import Synthesizer
 from onsei.vocoder.weightnorm import fill
 
 GRIFFIN_LIM, PULSE = "griffin-lim", "pulse"
-_PITCH, _BREATH = 120.0, 0.01
-"""Hz of the pulse train, and deviation of the noise beside its pulses of 1."""
+_OWN = 0.7
+"""Depth of harmonics from which a mel's own are believed: true mels reach 0.85, predicted ones 0.55."""
 _SOFT = frozenset(("peak", "floor", "epsilon"))
 """Differences of definitions that change the level or soft sound, and are told but not refused."""
 _SIZES = {
@@ -52,7 +53,7 @@ def open_voices(
     names: Sequence[str], mel: MelDefinition, *, device: str = "auto", dtype: str = "float32", iterations: int = 60
 ) -> list[Voice]:
     """The voices called ``names``: model folders or Hub repositories of vocoders, `g_` files, folders of such,
-    ``griffin-lim`` (from no phase), or ``pulse`` (from that of a pulse train).
+    ``griffin-lim`` (from no phase), or ``pulse`` (from that of a pulse train at the mel's pitch).
 
     Raises:
         ModelError: no such vocoder, or one of another mel.
@@ -60,7 +61,7 @@ def open_voices(
     voices: list[Voice] = []
     for name in names:
         if name in (GRIFFIN_LIM, PULSE):
-            voices.append(Voice(name, _untrained(mel, iterations, pulses=name == PULSE)))
+            voices.append(Voice(name, (_pulse if name == PULSE else _griffin_lim)(mel, iterations)))
             continue
         path = Path(name)
         files = [path] if path.is_file() else sorted(path.glob("g_*")) if path.is_dir() else []
@@ -71,25 +72,33 @@ def open_voices(
     return _apart(voices)
 
 
-def _untrained(mel: MelDefinition, iterations: int, *, pulses: bool) -> Speak:
-    """Griffin-Lim. A predicted mel has hardly any harmonics, and is a whisper then; from the phase of a pulse train,
-    whose pitch is always the same, it is a voice, and its formants are heard.
-    """
+def _griffin_lim(mel: MelDefinition, iterations: int) -> Speak:
+    """From no phase: a whisper where the mel has no harmonics."""
     refiner = Refiner(mel, iterations)
 
     def speak(log_mel: NDArray[np.float32], samples: int) -> Sound:
         given = torch.from_numpy(np.ascontiguousarray(log_mel))[None]
-        source = pulse_train(given.shape[-1] * mel.hop, mel.sample_rate)[None] if pulses else None
-        return placed(restored(refiner(given, source)[0], mel), mel, samples).clamp(-1, 1).numpy()
+        return placed(restored(refiner(given)[0], mel), mel, samples).clamp(-1, 1).numpy()
 
     return speak
 
 
-def pulse_train(samples: int, rate: int) -> torch.Tensor:
-    """Pulses of a steady pitch over a little noise, (S,)."""
-    made = _BREATH * np.random.default_rng(0).standard_normal(samples)
-    made[:: max(1, round(rate / _PITCH))] += 1  # whole samples apart: each period is like the next
-    return torch.from_numpy(made.astype(np.float32))
+def _pulse(mel: MelDefinition, iterations: int) -> Speak:
+    """Source and filter: pulses, at the pitch that the mel still shows, under the mel's envelope.
+
+    A mel that has harmonics of its own, as true ones do, is then drawn nearer by Griffin-Lim from there. Of others that
+    would fill the gaps between the harmonics, and make a whisper of the voice.
+    """
+    refiner, pulses = Refiner(mel, iterations), Pulses(mel)
+
+    def speak(log_mel: NDArray[np.float32], samples: int) -> Sound:
+        given = torch.from_numpy(np.ascontiguousarray(log_mel))
+        source, depth = pulses(given)
+        sound = refiner.shaped(given[None], source[None])
+        sound = refiner(given[None], sound) if depth >= _OWN else sound
+        return placed(restored(sound[0], mel), mel, samples).clamp(-1, 1).numpy()
+
+    return speak
 
 
 def _of_model(name: str, mel: MelDefinition, device: str, dtype: str) -> Voice:

@@ -95,8 +95,10 @@ class Transcriber:
         for first in range(0, len(chunks), _TOGETHER):
             numbers, starts, sounds = zip(*chunks[first : first + _TOGETHER], strict=True)
             heard += zip(numbers, starts, self.hear(sounds, starts), strict=True)
-        heard.sort(key=lambda part: part[:2])
-        return [self._joined([part for n, _, part in heard if n == number]) for number in range(len(requests))]
+        parts: list[list[Transcript]] = [[] for _ in requests]
+        for number, _, part in sorted(heard, key=lambda part: part[:2]):
+            parts[number].append(part)
+        return [self._joined(one) for one in parts]
 
     def stream(self, request: Request) -> Iterator[Transcript]:
         """Write down a sound chunk by chunk: each result holds all that was heard so far."""

@@ -47,8 +47,12 @@ class Synthesize:
     """A folder for each voice is made here, with NAME_generated.wav for each film, as long as the film to the sample;
     and numbers.json, where films have sound to compare with."""
     checkpoint: Annotated[tuple[str, ...], flag("--vocoder")] = ("pulse",)
-    """Voices: model folders of `onsei vocoder train`, `g_` files of HiFi-GAN or folders of them; `pulse` (Griffin-Lim
-    from a pulse train of 120 Hz: monotonous, but clear) and `griffin-lim` (a whisper), which need no training."""
+    """Voices: model folders of `onsei vocoder train`, `g_` files of HiFi-GAN or folders of them; `pulse` (pulses
+    at the pitch that the mel still shows, under its envelope) and `griffin-lim` (a whisper), which need no training."""
+    page: Path | None = None
+    """Write a listening page (HTML): each film's own sound and all voices side by side, with numbers and log-mels."""
+    clips: PositiveInt = 6
+    """Films on the listening page."""
     iterations: PositiveInt = 60
     """Iterations of Griffin-Lim."""
     pesq: bool = False

@@ -6,6 +6,7 @@ S samples.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,15 @@ class SoundScores:
         self.means.setdefault("stoi", []).append(stoi(reference, found, self.rate))
         if self.with_pesq:
             self.means.setdefault("pesq", []).append(pesq(reference, found, self.rate))
+
+    def __iadd__(self, other: SoundScores) -> Self:
+        """Take in what ``other`` measured of further clips."""
+        self.distortion += other.distortion
+        self.formants += other.formants
+        self.pitch += other.pitch
+        for name, values in other.means.items():
+            self.means.setdefault(name, []).extend(values)
+        return self
 
     def numbers(self) -> dict[str, float]:
         """By name: dB, Hz, percent, and STOI from 0 to 1."""

@@ -38,6 +38,10 @@ from onsei.systems.articulation.explain.pointing import Contours, Pointing, poin
 from onsei.systems.articulation.inference import Articulator
 
 ABOUT = "explain.json"
+MEASURES = {
+    "drop": "deletion_drop", "change": "deletion_change", "rise": "insertion_rise", "gap": "insertion_gap",
+}  # fmt: skip
+"""Of ``Faithfulness``, and what they are called among the numbers."""
 _DRAWN = 5
 _SCALED_BY = 0.75
 
@@ -133,7 +137,7 @@ def truth(
     return {
         f"{found.band.name}_{kind}_{name}": float(np.mean([getattr(one, field) for one in ones]))
         for name, ones in scores.items()
-        for field, kind in (("drop", "deletion_drop"), ("change", "deletion_change"), ("gap", "insertion_gap"))
+        for field, kind in MEASURES.items()
     }
 
 

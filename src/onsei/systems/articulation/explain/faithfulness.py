@@ -35,9 +35,10 @@ class Faithfulness:
     """Deletion, hottest places first: by how much the band's level falls; higher is better."""
     change: float
     """Deletion: by how much it changes, up or down; higher is better."""
+    rise: float
+    """Insertion into a blurred film, hottest places first: by how much the band's level rises; higher is better."""
     gap: float
-    """Insertion into a blurred film, hottest places first: how far the level is from that of the whole film; lower is
-    better."""
+    """Insertion: how far the level is from that of the whole film, above or below; lower is better."""
 
 
 def faithfulness(pictures: Pictures, maps: Pictures, level: Level) -> Faithfulness:
@@ -57,15 +58,17 @@ def faithfulness(pictures: Pictures, maps: Pictures, level: Level) -> Faithfulne
     blank = blurred(pictures)
     whole = level(pictures)
     heard = sounding(whole)
-    drops, changes, gaps = [], [], []
+    drops, changes, rises, gaps = [], [], [], []
     for share in SHARES:
         hot = ranks < share
         without = (whole - level(np.where(hot, blank, pictures)))[heard]
-        with_only = (whole - level(np.where(hot, pictures, blank)))[heard]
+        with_only = level(np.where(hot, pictures, blank))[heard]
         drops.append(without.mean())
         changes.append(np.abs(without).mean())
-        gaps.append(np.abs(with_only).mean())
-    return Faithfulness(*(float(np.trapezoid(values, SHARES)) for values in (drops, changes, gaps)))
+        rises.append(with_only.mean())
+        gaps.append(np.abs(whole[heard] - with_only).mean())
+    risen = np.array(rises) - rises[0]  # the first one is of the blurred film alone
+    return Faithfulness(*(float(np.trapezoid(values, SHARES)) for values in (drops, changes, risen, gaps)))
 
 
 def sounding(level: NDArray[np.float64]) -> NDArray[np.bool_]:

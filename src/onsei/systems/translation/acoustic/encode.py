@@ -24,12 +24,12 @@ from onsei.errors import ConfigError, DataError, OnseiError
 from onsei.metrics.units import collapsed
 from onsei.paths import write_text
 from onsei.systems.translation.acoustic.listener import WINDOW_SECONDS, Listener
+from onsei.systems.translation.acoustic.shards import ABOUT, FAULTS, HEAD, UNITS, Share, joined
 from onsei.systems.translation.config import Request
 from onsei.systems.translation.config.units import Encode
 from onsei.systems.translation.data.gather import gathered
 from onsei.units.spectral import RATE
 
-UNITS, ABOUT, FAULTS = "units.jsonl", "encode.json", "faults.tsv"
 _STATE, _PART = ".encode-state.json", ".units.jsonl.part"
 _CHUNK = 64
 """Rows between two savings; as many are read ahead."""
@@ -100,6 +100,8 @@ class Writing:
         assert options.output_dir is not None
         self.listener, self.manifest, self.options = listener, manifest, options
         self.folder: Path = options.output_dir
+        self.share = Share.parsed(options.shard)
+        self.rows = self.share.rows(len(manifest))
         self.about = {
             "num_clusters": listener.count,
             "fingerprint": listener.fingerprint,
@@ -117,37 +119,48 @@ class Writing:
         """
         state = self._resumed()
         if state is None:
-            print(f"{self.folder / UNITS}: is there already, of this model and manifest")
+            print(f"{self._file(UNITS)}: is there already, of this model and manifest")
+            self._join()
             return State()
-        part, faults = self.folder / _PART, self.folder / FAULTS
+        part, faults = self._file(_PART), self._file(FAULTS)
         with part.open("ab") as file, faults.open("ab") as list_of_faults:
             file.truncate(state.size)
             list_of_faults.truncate(state.told)
             if not state.told:
-                list_of_faults.write(b"id\treason\n")
-            with progress("encoding", len(self.manifest)) as advance:
+                list_of_faults.write(HEAD)
+            with progress("encoding", len(self.rows)) as advance:
                 advance(state.rows, state.rows > 0)
-                for rows, lines, reasons in self._chunks(state.rows):
+                for rows, lines, reasons in self._chunks(self.rows.start + state.rows):
                     file.write(b"".join(line + b"\n" for line in lines))
                     for reason in reasons:
                         list_of_faults.write(_tabbed(reason))
                     state = self._saved(state, rows, len(lines), len(reasons), file, list_of_faults)
                     advance(rows, True)
-        if not state.written:
+        if not state.written and self.rows:
             raise DataError(f"{self.manifest.path}: no row could be encoded", f"the reasons are in {faults}")
         if not state.faults:
             faults.unlink()
-        os.replace(part, self.folder / UNITS)
+        os.replace(part, self._file(UNITS))
         facts = {**self.about, "rows": state.written, "faults": state.faults}
-        write_text(self.folder / ABOUT, json.dumps(facts, indent=1) + "\n")
-        (self.folder / _STATE).unlink(missing_ok=True)
+        write_text(self._file(ABOUT), json.dumps(facts, indent=1) + "\n")
+        self._file(_STATE).unlink(missing_ok=True)
         lost = f", {state.faults} could not be used: {FAULTS}" if state.faults else ""
-        print(f"{state.written} rows with units of {self.listener.count} → {self.folder / UNITS}{lost}")
+        print(f"{state.written} rows with units of {self.listener.count} → {self._file(UNITS)}{lost}")
+        self._join()
         return state
+
+    def _join(self) -> None:
+        if self.share.count > 1 and joined(self.folder, self.share, self.about):
+            print(f"all {self.share.count} shares are done → {self.folder / UNITS}")
+
+    def _file(self, name: str) -> Path:
+        """A file of this share."""
+        return self.folder / self.share.named(name)
 
     def _resumed(self) -> State | None:
         """Where to go on; None where all is done."""
-        state, about = self.folder / _STATE, self.folder / ABOUT
+        state, about = self._file(_STATE), self._file(ABOUT)
+        about = self.folder / ABOUT if (self.folder / ABOUT).is_file() else about
         here = {name: self.about[name] for name in ("fingerprint", "collapsed", "source")}
         for file in (state, about):
             if not file.is_file() or self.options.force:
@@ -162,10 +175,10 @@ class Writing:
                 )
             if file == about and not state.is_file():
                 return None
-            if file == state and (self.folder / _PART).is_file():
+            if file == state and self._file(_PART).is_file():
                 return State(**found["state"])
-        (self.folder / _PART).unlink(missing_ok=True)
-        (self.folder / FAULTS).unlink(missing_ok=True)
+        self._file(_PART).unlink(missing_ok=True)
+        self._file(FAULTS).unlink(missing_ok=True)
         return State()
 
     def _saved(self, old: State, rows: int, written: int, faults: int, *files: Any) -> State:
@@ -173,7 +186,7 @@ class Writing:
             file.flush()
             os.fsync(file.fileno())
         new = State(old.rows + rows, old.written + written, old.faults + faults, *(file.tell() for file in files))
-        write_text(self.folder / _STATE, json.dumps({"about": self.about, "state": vars(new)}))
+        write_text(self._file(_STATE), json.dumps({"about": self.about, "state": vars(new)}))
         return new
 
     def _chunks(self, first: int) -> Iterator[tuple[int, list[bytes], list[tuple[str, str]]]]:
@@ -188,7 +201,7 @@ class Writing:
                 yield len(now), lines, faults
 
     def _read_ahead(self, pool: ThreadPoolExecutor, first: int) -> list[Future[tuple[Row, Sound]]]:
-        last = min(first + _CHUNK, len(self.manifest))
+        last = min(first + _CHUNK, self.rows.stop)
         return [pool.submit(_loaded, self.manifest, number) for number in range(first, last)]
 
     def _encoded(

@@ -62,9 +62,9 @@ class Units:
     restart: bool = True
     """Move codes that are hardly used to frames of the batch."""
     sample: PositiveInt = 200_000
-    """Frames that k-means first fits, at most; all others are learned from in a further pass."""
+    """Frames that k-means fits, at most, drawn from all recordings; the quantizer then learns from all of them."""
     polish: NonNegativeInt = 2
-    """Steps of Lloyd's algorithm over all frames after it."""
+    """Steps of Lloyd's algorithm over these frames after it."""
 
 
 @options
@@ -115,6 +115,9 @@ class Encode:
     """Folder for units.jsonl, encode.json and faults.tsv."""
     collapse: bool = True
     """Take repeats of a unit together."""
+    shard: str = ""
+    """Encode only this share of the rows, such as 2/4, beside other processes or machines with the others; the last to
+    end puts them together. Empty: all rows."""
     num_workers: NonNegativeInt = 0
     """Processes that read sounds; 0 reads them in this one, while the network computes."""
     batch_seconds: Positive = 120.0

@@ -9,8 +9,8 @@ from onsei.data import manifest as manifests
 from onsei.data.manifest import Manifest
 from onsei.data.row import Row
 from onsei.errors import DataError
-from onsei.systems.translation.acoustic.encode import UNITS as FILE
 from onsei.systems.translation.acoustic.encode import encode
+from onsei.systems.translation.acoustic.shards import UNITS as FILE
 from onsei.systems.translation.config.units import Encode
 from onsei.systems.translation.ground.rows import NAMES, UNITS
 

@@ -18,9 +18,11 @@ class Data:
     """How recordings become batches of segments."""
 
     batch_size: PositiveInt = 16
-    """Segments in a batch, each of another recording."""
+    """Segments in a batch."""
     segment_size: PositiveInt = 8192
     """Samples of a segment, whole hops of the mel."""
+    segments: PositiveInt = 1
+    """Segments that are drawn of each recording in an epoch: more for few recordings, so that an epoch has steps."""
     num_workers: NonNegativeInt = 2
     """Processes that prepare batches; 0 prepares them in the training process."""
     val_fraction: Fraction = 0.05

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
-from typing import Self
+from pathlib import Path
+from typing import Self, SupportsIndex
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from onsei.data.sampler import BucketSampler
 from onsei.errors import DataError
 from onsei.systems.vocoder.config.train import Data
 from onsei.systems.vocoder.data.mels import load_mel
-from onsei.vocoder.mel import LogMel, MelDefinition, aligned, prepared
+from onsei.vocoder.mel import LogMel, MelDefinition, aligned, mirrored, prepared
 
 EXTRA = "extra_features"
 """Key of a row's further mel."""
@@ -87,6 +88,11 @@ class Preparation:
     def _analysis(self) -> LogMel:
         return LogMel(self.mel)
 
+    @cached_property
+    def _bare(self) -> LogMel:
+        """Of sound that has its padding already."""
+        return LogMel(replace(self.mel, padding="none"))
+
     def __call__(self, row: Row, draw: Draw) -> Item:
         """Read the sound and, where it is given, the mel of ``row``, and cut both alike.
 
@@ -96,14 +102,22 @@ class Preparation:
         if self.given:
             return self._paired(row, draw)
         sound = prepared(self._sound(row), self.mel)
-        hop, wanted = self.mel.hop, self.frames or self._most()
-        if self.frames:  # mels of sound that begins at any sample, not at every hop only
-            spare = len(sound) - self._needed
-            skip = int(draw.generator("phase").integers(0, min(hop, max(spare, 0) + 1)))
-            sound = sound[skip:]
+        if self.frames:
+            return self._segment(row, sound, draw)
         sound = _padded(sound, self._needed)
         mel = self._analysis(sound[None])[0]
-        return self._cut(row, mel, aligned(sound, self.mel), draw, wanted or mel.shape[1])
+        return self._cut(row, mel, aligned(sound, self.mel), draw, self._most() or mel.shape[1])
+
+    def _segment(self, row: Row, sound: Tensor, draw: Draw) -> Item:
+        """A segment of sound that begins at any sample, not at every hop only; of the mel only its frames are made."""
+        hop, spare = self.mel.hop, len(sound) - self._needed
+        skip = int(draw.generator("phase").integers(0, min(hop, max(spare, 0) + 1)))
+        sound = _padded(sound[skip:], self._needed)
+        start = int(draw.generator("crop").integers(0, self.mel.frames(len(sound)) - self.frames + 1))
+        heard = slice(start * hop, (start + self.frames - 1) * hop + self.mel.n_fft)
+        mel = self._bare(mirrored(sound, *self.mel.pads)[None, heard])[0]
+        sound = aligned(sound, self.mel)[start * hop : (start + self.frames) * hop]
+        return Item(row.id, mel.contiguous(), sound.contiguous())
 
     def _paired(self, row: Row, draw: Draw) -> Item:
         name = row.features
@@ -155,6 +169,42 @@ class Preparation:
         return torch.from_numpy(read_sound(row, self.mel.sample_rate))
 
 
+@dataclass(frozen=True)
+class Repeated:
+    """A manifest whose rows come several times an epoch: each time under an id of its own, so that each time another
+    segment is drawn.
+
+    Args:
+        manifest: the rows.
+        times: how often each comes.
+    """
+
+    manifest: Manifest
+    times: int
+
+    @property
+    def path(self) -> Path:
+        """The manifest."""
+        return self.manifest.path
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the manifest; the number of rows tells how often they come."""
+        return self.manifest.fingerprint
+
+    def __len__(self) -> int:
+        return len(self.manifest) * self.times
+
+    def __getitem__(self, number: SupportsIndex, /) -> Row:
+        turn, place = divmod(int(number), len(self.manifest))
+        row = self.manifest[place]
+        return replace(row, id=f"{row.id}#{turn + 1}") if turn else row
+
+    def place(self, number: int) -> str:
+        """Where the row stands, for messages."""
+        return self.manifest.place(number % len(self.manifest))
+
+
 def read_sound(row: Row, rate: int) -> NDArray[np.float32]:
     """The recording of ``row`` at ``rate`` Hz: float32 (T,)."""
     assert row.audio is not None
@@ -178,15 +228,16 @@ def source(
 ) -> Loader[Item, Batch]:
     """Batches of ``manifest``: segments in a new order every epoch, or whole recordings one by one."""
     training = bool(preparation.frames)
+    rows = Repeated(manifest, options.segments) if training and options.segments > 1 else manifest
     sampler = BucketSampler(
-        np.ones(len(manifest), np.float32),  # segments are all as long
+        np.ones(len(rows), np.float32),  # segments are all as long
         batch_seconds=None,
         batch_size=options.batch_size if training else 1,
         seed=seed,
         shuffle=training,
     )
     count = options.num_workers if workers is None else workers
-    return Loader(manifest, sampler, preparation, collate, workers=count, seed=seed)
+    return Loader(rows, sampler, preparation, collate, workers=count, seed=seed)
 
 
 def _padded(sound: Tensor, least: int) -> Tensor:
