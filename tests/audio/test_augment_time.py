@@ -145,4 +145,3 @@ def test_moments_run_from_the_first_frame_to_the_last(frames: int, factor: float
     assert (np.diff(found) >= 0).all()
     assert len(found) == 1 or abs(found[-1] - (frames - 1)) < 1e-9
     assert np.abs(found - np.linspace(0, frames - 1, len(found))).max() <= width * max(1, 2 * factor) + 1e-9
-

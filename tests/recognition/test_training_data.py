@@ -125,7 +125,7 @@ def test_augmentation_is_the_same_for_any_number_of_workers(corpus, tmp_path):
 
 
 def test_tempo_looks_at_the_sound_itself_where_it_is_transformed_anyway(corpus, tmp_path):
-    """The same draws as of kept features, whose frames are mixed of two: nearly the same, and none where nothing moves."""
+    """Nearly as from kept features, whose frames are mixed of two; the same where nothing moves."""
     row, alphabet = rows(corpus)[0], Alphabet(tuple("_AEIO "), "keep")
     features, cache = Features(sample_rate=RATE), FeatureCache(tmp_path / "cache", {})
     found = {}

@@ -67,7 +67,8 @@ class Draw:
     def generator(self, purpose: str = "") -> np.random.Generator:
         """A fresh generator. Name a ``purpose`` (``crop``, ``noise``) so that one draw more does not shift others."""
         words = f"{self.seed}|{self.epoch}|{purpose}|{self.id}".encode(errors="surrogatepass")
-        return np.random.Generator(np.random.PCG64(_Hash(hashlib.blake2b(words).digest())))
+        seed: Any = _Hash(hashlib.blake2b(words).digest())  # numpy's types know of its own kind of seed alone
+        return np.random.Generator(np.random.PCG64(seed))
 
 
 class RowList(Protocol):

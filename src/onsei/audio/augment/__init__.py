@@ -1,4 +1,4 @@
-"""Augmentation: pure functions of sound or spectrogram and a random generator; nothing is changed in place unless asked.
+"""Augmentation: functions of sound or spectrogram and a random generator, pure unless ``inplace`` is asked for.
 
 Sounds are float32 (..., T); spectrograms are tensors (..., bins, frames). A range with equal ends is a fixed value.
 """

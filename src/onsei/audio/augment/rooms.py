@@ -62,7 +62,8 @@ class Rooms:
 class RoomFolder(Rooms):
     """Recorded impulse responses: all sound files in a folder and the folders below, of any rate; first channel.
 
-    What comes before the direct sound, the loudest sample, is cut off, and so is the end that holds 45 dB less than the whole.
+    What comes before the direct sound, the loudest sample, is cut off, and so is the end that holds 45 dB less than
+    the whole.
 
     Raises:
         DataError: no such folder, or no usable sound in it; unusable ones are listed in ``faults``.

@@ -68,8 +68,8 @@ def warp_time(spectrogram: Tensor, generator: Generator, *, width: int = 5) -> T
 def moments(frames: int, generator: Generator, *, factors: Range = (1.0, 1.0), width: int = 0) -> Moments:
     """Where each frame of a sound of ``frames`` frames looks, in frames, if it is said at another tempo and warped.
 
-    A spectrogram ``at`` these moments is as by ``stretch_time`` and then ``warp_time``, looked at once; a transform that
-    takes them is exact, where a look between two frames mixes both.
+    A spectrogram ``at`` these moments is as by ``stretch_time`` and then ``warp_time``, looked at once. A transform
+    that takes them is exact, where a look between two frames mixes both.
 
     Args:
         frames: how many there are, from 1.

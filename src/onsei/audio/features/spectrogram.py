@@ -83,7 +83,7 @@ class LogSpectrogram(nn.Module):
         return self.spectrogram.frames(samples)
 
     def forward(self, samples: Tensor, at: Tensor | None = None) -> Tensor:
-        """``samples`` (..., T) → (..., bins, frames); only those ``at``, see ``STFT.spectra``. Errors as for ``STFT``."""
+        """``samples`` (..., T) → (..., bins, frames), or those ``at``, see ``STFT.spectra``. Errors as for ``STFT``."""
         logs = self.logs(samples, at).transpose(-1, -2)
         centered = logs - logs.mean((-2, -1), keepdim=True)
         # std by hand: three times faster on a CPU than torch.std over two dimensions.

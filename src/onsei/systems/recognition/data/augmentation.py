@@ -170,10 +170,11 @@ class Changes:
 
     def masked(self, features: Tensor, random: np.random.Generator) -> Tensor:
         """``features``, shape (D, T), with bands of frequency and stretches of time blanked, in their own memory."""
-        o, masks = self.options, (self.freq_masks, self.time_masks)
-        change.mask_frequencies(features, random, width=o.freq_width, count=masks[0], inplace=True)
-        time = {"width": o.time_width, "count": masks[1], "portion": o.time_share}
-        return change.mask_times(features, random, **time, inplace=True)
+        o = self.options
+        change.mask_frequencies(features, random, width=o.freq_width, count=self.freq_masks, inplace=True)
+        return change.mask_times(
+            features, random, width=o.time_width, count=self.time_masks, portion=o.time_share, inplace=True
+        )
 
 
 def changed_by(options: Augment) -> list[str]:
