@@ -46,7 +46,7 @@ def test_onsei_and_the_stock_pipeline_load_back_what_was_pushed(model, tmp_path)
         }  # fmt: skip
         done = subprocess.run(
             [sys.executable, "-c", ROUND_TRIP, str(model)],
-            env=environment, capture_output=True, text=True, check=False,
+            env=environment, capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-3000:]
         names = set(hub.repositories["user/genres"].files)

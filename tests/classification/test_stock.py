@@ -54,7 +54,7 @@ def test_it_opens_also_where_transformers_was_imported_first(model):
         "import transformers; from transformers.models.auto import modeling_auto; import onsei; "
         f"print(type(transformers.AutoModelForAudioClassification.from_pretrained({str(model)!r})).__name__)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
     assert "MelConvForAudioClassification" in done.stdout
 
 

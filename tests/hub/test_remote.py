@@ -121,6 +121,7 @@ def test_the_environment_alone_is_enough(hub, tmp_path):
         env=environment | {"HF_HUB_OFFLINE": "0"},
         capture_output=True,
         text=True,
+        timeout=300,
     )
     assert done.stdout.strip() == "recognition"
     assert "ModelError: model 'user/private'" in done.stderr

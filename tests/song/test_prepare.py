@@ -270,5 +270,5 @@ def test_preparing_needs_no_network_library(tmp_path):
     jacappella(tmp_path / "raw", {"jazz/a": "さくらさ"})
     words = ["song", "prepare", "jacappella", str(tmp_path / "raw"), "--output-dir", str(tmp_path / "out")]
     code = f"import sys, onsei.cli as c; assert c.main({words}) == 0; assert 'transformers' not in sys.modules"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr

@@ -18,12 +18,14 @@ from onsei.data.loader import Draw
 from onsei.data.manifest import Manifest
 from onsei.data.row import Row
 from onsei.errors import ConfigError, DataError
+from onsei.hub import store
+from onsei.systems.translation.acoustic.listener import Listener
 from onsei.systems.translation.config.pretrain import Network, Pretrain, Task
 from onsei.systems.translation.data.example import options_for
 from onsei.systems.translation.data.pieces import Hearing, Piece, Pieces, _table, collate
 from onsei.systems.translation.pretrain.build import planned, rebuilt
 from onsei.systems.translation.pretrain.learner import Pretraining
-from onsei.systems.translation.pretrain.training import pretrain, told
+from onsei.systems.translation.pretrain.training import pretrain, taught, told
 from onsei.units.pretraining import Outcome
 from onsei.units.spectral import RATE
 from tests.translation.conftest import QUIET, tones
@@ -205,3 +207,21 @@ def test_the_originals_flags_are_read(tmp_path):
     assert options.network.base_model == "facebook/wav2vec2-base"
     assert str(options.train_manifest) == "sounds"
     assert (options.training.epochs, options.optimization.learning_rate, options.data.batch_size) == (10, 1e-5, 4)
+
+
+def test_a_second_round_names_the_units_of_the_first(corpus, layer_model, tmp_path):
+    options = options_for(corpus, "", tmp_path / "run")
+    task = replace(options.task, clusters=3, targets=str(layer_model))
+    options = replace(options, task=task, training=replace(QUIET, monitor="val/score"))
+    pretrain(options)
+    saved = store.open(tmp_path / "run")
+    listener = Listener.load(layer_model, "cpu")
+    assert saved.config["task"]["clusters"] == listener.count
+    assert not any("quantizer" in name for name in saved.weights())
+    samples = torch.from_numpy(Hearing(False)(Manifest.open(corpus / "val.jsonl")[0], Draw(0, 0, "")).samples)[None]
+    units = listener.batch([samples[0].numpy()])[0]
+    teacher, _ = taught(options, planned(options.network, options.task))
+    assert teacher(samples)[0].tolist() == units.tolist()
+    assert Listener.load(tmp_path / "run", "cpu").count == listener.count
+    with pytest.raises(ConfigError, match="nothing is named"):
+        pretrain(replace(options, task=replace(task, objective="contrastive"), output_dir=tmp_path / "other"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -10,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from onsei.audio import io
 from onsei.config import Span, from_recipe
 from onsei.data.manifest import Manifest
+from onsei.demo.control import untrained
 from onsei.demo.films import Films, make_films
 from onsei.demo.run import TITLE
 from onsei.demo.tract.takes import FRAMES
@@ -64,7 +63,9 @@ def chapter(folder: Path, page: Path, seed: int) -> None:
     if not (model / "onsei.json").exists():
         train(options(films, model, seed))
     runner = Articulator.load(model, "cpu")
-    spoken = speak(runner, untrained(runner, seed), films)
+    fresh = untrained(runner.model, seed)
+    control = Articulator(fresh, runner.prepared, runner.scaler, runner.device, runner.dtype)
+    spoken = speak(runner, control, films)
     errors = [float(np.mean([np.abs(getattr(one, name) - one.true).mean() for one in spoken])) for name in _KINDS]
     print(f"log-mel error on films never seen: {errors[0]:.1f} dB (untrained network: {errors[1]:.1f} dB)")
     _report(runner, model, films, spoken, errors, page.parent).save_chapter(page, "articulation", title=TITLE, order=4)
@@ -82,17 +83,6 @@ def options(films: Films, model: Path, seed: int) -> Train:
     return replace(
         recipe, train_manifest=films.train, val_manifest=films.val, output_dir=model, training=clock, model=small
     )
-
-
-def untrained(runner: Articulator, seed: int) -> Articulator:
-    """The same network before its first step: what chance alone gives."""
-    torch.manual_seed(seed)
-    fresh = copy.deepcopy(runner.model)
-    for part in fresh.modules():
-        reset = getattr(part, "reset_parameters", None)
-        if callable(reset):
-            reset()
-    return Articulator(fresh, runner.prepared, runner.scaler, runner.device, runner.dtype)
 
 
 def speak(runner: Articulator, control: Articulator, films: Films) -> list[Spoken]:

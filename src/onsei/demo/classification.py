@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
-import torch
-
 from onsei.config import from_recipe
 from onsei.data.manifest import Manifest
+from onsei.demo.control import untrained
 from onsei.demo.noises import Sounds, make_sounds
 from onsei.demo.run import TITLE
 from onsei.demo.sounds import KINDS
@@ -50,13 +48,8 @@ def options(sounds: Sounds, model: Path, seed: int) -> Train:
 
 
 def _untrained(runner: Classifier, seed: int) -> Classifier:
-    """The same network before its first step: what chance alone gives."""
-    torch.manual_seed(seed)
-    fresh = copy.deepcopy(runner.model)
-    for part in fresh.modules():
-        reset = getattr(part, "reset_parameters", None)
-        if callable(reset):
-            reset()
+    """What chance alone gives."""
+    fresh = untrained(runner.model, seed)
     return Classifier(fresh, runner.features, runner.labels, runner.device, runner.dtype)
 
 

@@ -5,7 +5,7 @@ B batch, T samples, F frames, M masked frames, N negatives, C size of compared v
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,17 +92,22 @@ class MaskedUnits(nn.Module):
         body: transformers' network without a head.
         clusters: the units: k-means over the cepstra of ``targets``.
         targets: what the units are of; frames as the body's.
+        teacher: gives the units of sounds at their own level, (B, T) → (B, F), in place of clusters and targets:
+            another network's (section 2.3, the second iteration). It is neither trained nor saved with this one.
     """
 
     centroids: Tensor
 
-    def __init__(self, body: Any, clusters: KMeans, targets: Spectral) -> None:
+    def __init__(
+        self, body: Any, clusters: KMeans, targets: Spectral, teacher: Callable[[Tensor], Tensor] | None = None
+    ) -> None:
         super().__init__()
         self.name = str(body.base_model_prefix)
         self.add_module(self.name, body)
         self.head = nn.Linear(int(body.config.hidden_size), len(clusters.centroids))
         self.register_buffer("centroids", clusters.centroids.clone())
         self.targets = targets
+        self._teacher = [teacher]  # in a list: torch would take a module for a part of this one
 
     @property
     def body(self) -> Any:
@@ -118,8 +123,7 @@ class MaskedUnits(nn.Module):
             heard: the same sounds at their own level, (B, T), for the targets.
         """
         with torch.no_grad():
-            features, _ = self.targets(heard)
-            labels = KMeans(self.centroids, self.centroids[:, 0], 0.0).assign(features)[mask]
+            labels = self._units(heard)[mask]
         hidden = self.body(samples, mask_time_indices=mask.clone()).last_hidden_state[mask]
         scores = self.head(hidden).float()
         loss = cross_entropy(scores, labels)
@@ -128,6 +132,13 @@ class MaskedUnits(nn.Module):
         perplexity = torch.exp(-torch.xlogy(shares, shares).sum())
         right = (guessed == labels).float().mean()
         return Outcome(loss, loss.detach(), right, perplexity, len(self.centroids), mask.sum().float())
+
+    def _units(self, heard: Tensor) -> Tensor:
+        teacher = self._teacher[0]
+        if teacher is not None:
+            return teacher(heard)
+        features, _ = self.targets(heard)
+        return KMeans(self.centroids, self.centroids[:, 0], 0.0).assign(features)
 
 
 def masks(batch: int, frames: int, share: float, length: int, least: int = 2) -> Tensor:

@@ -109,6 +109,8 @@ class GroundOptimizer:
     matrix_rate: Annotated[NonNegative, flag("--matrix-lr")] = 0.0
     """Highest learning rate of matrices that begin with chance, by Muon (Jordan et al. 2024); 3e-3 learns from small
     data in half the steps. 0: AdamW changes them too."""
+    temperature_rate: Positive = 1e-3
+    """Highest learning rate of the temperature; short trainings want more, or it hardly moves."""
     pretrained_rate: Annotated[Positive, flag("--pretrained-lr")] = 1e-5
     """Highest learning rate of a pretrained network."""
     beta2: Fraction = 0.98

@@ -67,6 +67,9 @@ class Task:
     """Factor on the temperature a step."""
     clusters: PositiveInt = 100
     """Clusters of cepstra that are named with masked-units."""
+    targets: Annotated[str, flag("--targets")] = ""
+    """Model folder of `fit-units` whose units are named with masked-units in place of these: HuBERT's second round,
+    with the units of a network of the first."""
     collapse: Fraction = 0.1
     """A network that uses less than this share of its codevectors or clusters has collapsed: it is told, and never
     taken for the best one."""

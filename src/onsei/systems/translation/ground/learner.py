@@ -116,8 +116,11 @@ def _optimizer(core: SemanticCore, options: Ground) -> Optimizer:
     betas = (0.9, rates.beta2)
     named = [(name, p) for name, p in core.named_parameters() if p.requires_grad]
     parts = {id(p): parts_of(name, p) for name, p in named if id(p) not in tuned and rates.matrix_rate}
-    rest = [(p, rates.pretrained_rate if id(p) in tuned else rates.learning_rate) for _, p in named
-            if not parts.get(id(p))]  # fmt: skip
+    rest = []
+    for name, weight in named:
+        rate = rates.temperature_rate if name == "log_scale" else rates.learning_rate
+        if not parts.get(id(weight)):
+            rest.append((weight, rates.pretrained_rate if id(weight) in tuned else rate))
     groups = decayed(rest, rates.weight_decay)
     if not rates.matrix_rate:
         return AdamW(groups, betas=betas)

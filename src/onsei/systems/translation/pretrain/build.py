@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from onsei.errors import ConfigError
 from onsei.hub.store import ModelFolder
@@ -37,13 +40,15 @@ class Plan:
         """How samples become frames."""
         return Frames.unpadded(self.config.conv_kernel, self.config.conv_stride)
 
-    def build(self, task: Task, clusters: KMeans | None) -> tuple[ContrastiveModel | MaskedUnits, list[str]]:
+    def build(
+        self, task: Task, clusters: KMeans | None, teacher: Callable[[Tensor], Tensor] | None = None
+    ) -> tuple[ContrastiveModel | MaskedUnits, list[str]]:
         """The network, and the names of its tensors that start at random though others do not."""
         if task.objective == "contrastive":
             return pretraining.contrastive(self.origin, self.config, mel=self.mel)
         body = ssl.fresh(self.config) if self.origin is None else ssl.load(self.origin, self.config)
         assert clusters is not None
-        return MaskedUnits(melfront.put_in(body) if self.mel else body, clusters, targets()), []
+        return MaskedUnits(melfront.put_in(body) if self.mel else body, clusters, targets(), teacher), []
 
     def files(self, model: ContrastiveModel | MaskedUnits) -> dict[str, str]:
         """What lies beside the weights so that transformers opens the folder; nothing where it has no such network."""
@@ -67,6 +72,11 @@ class Plan:
 def targets() -> Spectral:
     """What masked units are clusters of: 16 cepstra and their slopes."""
     return Spectral("mfcc", 16, 1)
+
+
+def unnamed(count: int) -> KMeans:
+    """Clusters without a place, where another network tells the units."""
+    return KMeans(torch.zeros(count, targets().dim), torch.zeros(count).long(), 0.0)
 
 
 def planned(network: Network, task: Task) -> Plan:
@@ -110,11 +120,8 @@ def rebuilt(saved: ModelFolder) -> tuple[ContrastiveModel | MaskedUnits, Plan]:
     if saved.config["task"]["objective"] == "contrastive":
         model, _ = pretraining.contrastive(None, config, mel=plan.mel)
     else:
-        import torch
-
-        centroids = torch.zeros(int(saved.config["task"]["clusters"]), targets().dim)
         body = ssl.fresh(config)
-        empty = KMeans(centroids, torch.zeros(len(centroids)).long(), 0.0)
+        empty = unnamed(int(saved.config["task"]["clusters"]))
         model = MaskedUnits(melfront.put_in(body) if plan.mel else body, empty, targets())
     saved.fill(model)
     return model.eval(), plan

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from onsei.config import to_dict
 from onsei.data.loader import Draw
-from onsei.errors import OnseiError
+from onsei.errors import ConfigError, OnseiError
 from onsei.hub import store
 from onsei.hub.about import About, base
+from onsei.systems.translation.acoustic.listener import Listener
 from onsei.systems.translation.config.pretrain import Pretrain
 from onsei.systems.translation.data.pieces import Hearing, Pieces, recordings, source, speakers, told_speakers
-from onsei.systems.translation.pretrain.build import Plan, planned, targets
+from onsei.systems.translation.pretrain.build import Plan, planned, targets, unnamed
 from onsei.systems.translation.pretrain.learner import Pretraining
 from onsei.training.engine import Engine, Summary
 from onsei.training.learner import Clock
@@ -52,9 +55,14 @@ def pretrain(options: Pretrain) -> Summary:
             if not training.silent or line.startswith("warning"):
                 print(line)
     torch.manual_seed(training.seed)
-    clusters = engine.processes.from_first(lambda: _targets(train, options))
+    teacher, count = taught(options, plan)
+    if teacher is not None:
+        options = replace(options, task=replace(options.task, clusters=count))
+        clusters: KMeans | None = unnamed(count)
+    else:
+        clusters = engine.processes.from_first(lambda: _targets(train, options))
     torch.manual_seed(training.seed)
-    model, random = plan.build(options.task, clusters)
+    model, random = plan.build(options.task, clusters, teacher)
     if options.network.freeze_front and not plan.mel:
         _front(model).requires_grad_(False)
     learner = Pretraining(model, plan.frames, options.task, options.optimization, standardize=plan.standardize)
@@ -71,6 +79,36 @@ def pretrain(options: Pretrain) -> Summary:
 
     checks = source(val, options.data, seed=training.seed, training=False)
     return engine.fit(learner, batches, checks, finish)
+
+
+def taught(options: Pretrain, plan: Plan) -> tuple[Callable[[Tensor], Tensor] | None, int]:
+    """What names the units in place of clusters of cepstra, and how many there are; None and 0 where nothing does.
+
+    Raises:
+        ModelError: there is no such model.
+        ConfigError: its frames are others, or the objective has no units.
+    """
+    task = options.task
+    if not task.targets:
+        return None, 0
+    if task.objective != "masked-units":
+        raise ConfigError(f"targets: {task.targets}, but nothing is named", "--objective masked-units", ["targets"])
+    listener = Listener.load(task.targets, "cpu")
+    if listener.frames != plan.frames or listener.model is None:
+        raise ConfigError(
+            f"{task.targets}: expected a unit model with frames of {plan.frames.smallest} samples every "
+            f"{plan.frames.stride}",
+            "name the --output-dir of `onsei translation fit-units`",
+            ["targets"],
+        )
+    model = listener.model
+
+    def units(heard: Tensor) -> Tensor:
+        model.to(heard.device)
+        found: Tensor = model(heard).quantized.units
+        return found
+
+    return units, listener.count
 
 
 def save(folder: Path, plan: Plan, options: Pretrain, learner: Pretraining, history: Mapping[str, Any]) -> None:
