@@ -97,7 +97,7 @@ class Corpus(Protocol):
 
 
 class Names:
-    """Knows which names came before: 8 bytes of a hash of each are kept."""
+    """Knows which names came before: a hash of each is kept, some 70 bytes a name."""
 
     def __init__(self) -> None:
         self._seen: set[int] = set()
