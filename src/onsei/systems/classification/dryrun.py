@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
 import torch
-from torch import Tensor
 
 from onsei.errors import RunError
 from onsei.systems.classification.config import Train
@@ -14,7 +11,8 @@ from onsei.systems.classification.network import planned
 from onsei.systems.classification.training import Classifying
 from onsei.training import memory
 from onsei.training.learner import Clock
-from onsei.training.peak import peak_bytes, readable, resident_bytes
+from onsei.training.onestep import one_step
+from onsei.training.peak import readable, resident_bytes
 from onsei.training.processes import Processes
 
 CLASSES = 10
@@ -47,19 +45,14 @@ def dry_run(options: Train) -> dict[str, float]:
     shown = f"batch: {batch.size} sounds of {plan.options.features.seconds:g} s, {training.precision}"
     print(f"{shown}, on {processes.device}, {torch.get_num_threads()} threads")
     print(memory.estimate(learner, batch, Clock(0, 0, 0), processes))
-    with peak_bytes(processes.device, base) as peak:
-        began = time.perf_counter()
-        try:
-            _step(learner, batch, processes)
-        except torch.OutOfMemoryError:
-            raise RunError(
-                f"one step of {batch.size} sounds does not fit into the memory of {processes.device}",
-                "lower --batch-size or --seconds, or set --gradient-checkpointing, --precision bf16",
-            ) from None
-        if processes.device.type == "cuda":
-            torch.cuda.synchronize()
-        seconds = time.perf_counter() - began
-    found = {"parameters": total, "trained": trained, "step_seconds": seconds, "peak_bytes": peak()}
+    try:
+        seconds, peak = one_step(learner, batch, processes, base)
+    except torch.OutOfMemoryError:
+        raise RunError(
+            f"one step of {batch.size} sounds does not fit into the memory of {processes.device}",
+            "lower --batch-size or --seconds, or set --gradient-checkpointing, --precision bf16",
+        ) from None
+    found = {"parameters": total, "trained": trained, "step_seconds": seconds, "peak_bytes": peak}
     print(f"one step: {seconds:.2f} s, peak memory {readable(int(found['peak_bytes']))}")
     return found
 
@@ -75,15 +68,3 @@ def noise(options: Train, classes: int) -> Batch:
         owners=torch.arange(size),
         labels=torch.arange(size) % classes,
     )
-
-
-def _step(learner: Classifying, batch: Batch, processes: Processes) -> None:
-    optimizer = learner.optimizers["model"]
-
-    def update(name: str, loss: Tensor, *, keep: bool = False) -> None:
-        with torch.autocast(loss.device.type, enabled=False):
-            loss.float().backward()  # type: ignore[no-untyped-call]
-
-    with processes.autocast():
-        learner.step(batch, Clock(0, 0, 0), update)
-    optimizer.step()

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import torch
-from torch import Tensor
 
 from onsei.data.durations import measure
 from onsei.data.manifest import Manifest
@@ -22,7 +19,8 @@ from onsei.systems.song.training import planned, told
 from onsei.text.phones import SYMBOLS
 from onsei.training import memory
 from onsei.training.learner import Clock
-from onsei.training.peak import free_bytes, peak_bytes, readable, resident_bytes
+from onsei.training.onestep import one_step
+from onsei.training.peak import free_bytes, readable, resident_bytes
 from onsei.training.processes import Processes
 
 _NUMBER = 4
@@ -110,13 +108,8 @@ def _timed(options: Train, processes: Processes, longest: float) -> dict[str, fl
     learner = SongLearner(network.to(processes.device), options.objective, options.optimization)
     batch = noise(options, longest).to(processes.device)
     print(memory.estimate(learner, batch, Clock(0, 0, 0), processes))
-    with peak_bytes(processes.device, base) as peak:
-        began = time.perf_counter()
-        _step(learner, batch, processes)
-        if processes.device.type == "cuda":
-            torch.cuda.synchronize()
-        seconds = time.perf_counter() - began
-    return {"step_seconds": seconds, "peak_bytes": float(peak())}
+    seconds, peak = one_step(learner, batch, processes, base)
+    return {"step_seconds": seconds, "peak_bytes": float(peak)}
 
 
 def noise(options: Train, seconds: float) -> Batch:
@@ -132,15 +125,3 @@ def noise(options: Train, seconds: float) -> Batch:
         torch.randn(sizes.latent_dim, frames, generator=draw),
     )
     return collated([item] * options.data.batch_size, sizes)
-
-
-def _step(learner: SongLearner, batch: Batch, processes: Processes) -> None:
-    optimizer = learner.optimizers["model"]
-
-    def update(name: str, loss: Tensor, *, keep: bool = False) -> None:
-        with torch.autocast(loss.device.type, enabled=False):
-            loss.float().backward()  # type: ignore[no-untyped-call]
-
-    with processes.autocast():
-        learner.step(batch, Clock(0, 0, 0), update)
-    optimizer.step()
