@@ -94,8 +94,8 @@ def fit(
     *,
     cosine: bool = False,
     sample: int = SAMPLE,
-    batch: int = 4096,
-    iterations: int = 20,
+    batch: int = 10_000,
+    iterations: int = 100,
     polish: int = 0,
     seed: int = 0,
     device: str | torch.device = "cpu",
@@ -113,7 +113,7 @@ def fit(
         cosine: compare by angle (spherical k-means): frames and centroids are brought to length 1.
         sample: frames of the first fit, at most.
         batch: frames of a mini-batch.
-        iterations: passes over the sample.
+        iterations: passes over the sample, at most: it ends where inertia no longer falls.
         polish: steps of Lloyd's algorithm over all frames afterwards: each is a full pass.
         seed: of sample, start and order.
         device: where polish and the last count compute.
