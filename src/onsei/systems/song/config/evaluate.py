@@ -20,6 +20,9 @@ class Evaluate:
     """Songs that are scored at once; each is also scored with the lyrics of another one."""
     limit: NonNegativeInt = 0
     """Score the first songs only, so many; 0: all."""
+    morae: NonNegativeInt = 24
+    """Songs with timed syllables in which the network, after the true song up to where a mora begins, sings on for four
+    tokens: do they begin that mora?"""
     pitch: NonNegativeInt = 8
     """Songs whose sound is made anew from their sketch, to compare its pitch."""
     sing: NonNegativeInt = 0
