@@ -36,14 +36,15 @@ SONGS = {"train": 400, "val": 24, "test": 12}
 """How many are sung for each manifest."""
 _MORAE = {"train": (3, 8), "val": (8, 8), "test": (8, 8)}
 _CODES = 96
-_STEPS = 420
+_STEPS = 560
 _SPARE = 0.64
 """Seconds that a song may be longer than it should be: a block."""
 _HEARD = 6
 """Songs in the table."""
 _WORDS = ("サカナノウタ", "ネコノセナカ")
 """What the report lets the network sing: words of morae that it knows, and others for comparison."""
-_SAMPLING = Sampling(steps=16)
+_SAMPLING = Sampling(steps=12, temp=0.6, penalty_repeat=False, cfg_coef=2.5, diff_cfg_coef=1.0)
+"""Notes are held: tokens come again."""
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,7 @@ class Singer:
             if told is not None:
                 told(self.network.sizes.block_size / self.frame_rate)
         take.sketch += kept.sketch[last:].tolist()
-        take.latents += kept.latents[None, :, last:].split(self.network.sizes.block_size, -1)
+        take.latents += torch.split(kept.latents[None, :, last:], self.network.sizes.block_size, -1)
         take.ended, take.chance = kept.ended, kept.chance
         return take
 
@@ -240,7 +240,7 @@ class Singer:
         if kept is not None and held:
             composer.take(kept.sketch[None], kept.latents[None])
             takes[0].sketch, size = kept.sketch.tolist(), self.network.sizes.block_size
-            takes[0].latents, takes[0].chance = list(kept.latents[None].split(size, -1)), kept.chance
+            takes[0].latents, takes[0].chance = list(torch.split(kept.latents[None], size, -1)), kept.chance
             if not frames:
                 generators[0].set_state(kept.chance)
         yield from self._followed(composer, takes)

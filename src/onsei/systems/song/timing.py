@@ -78,7 +78,9 @@ def attended(singer: Singer, lyrics: Lyrics, prompt: Prompt, sketch: Tensor, lat
     first = network.sizes.prompt_len
     places = slice(first, first + min(int(lyrics.lengths[0]), network.sizes.lyrics_len))
     heads = _Heads(prefix.size(1) - 1 + frames + frames // size, places)
-    hooks = [layer.self_attn.register_forward_pre_hook(heads) for layer in network.ar_transformer.layers]
+    hooks = [
+        layer.get_submodule("self_attn").register_forward_pre_hook(heads) for layer in network.ar_transformer.layers
+    ]
     try:
         lengths = torch.tensor([len(sketch)], device=device)
         network.tell(prefix, sketch[None].to(device), latents[None].to(device, singer.dtype), lengths)

@@ -6,7 +6,7 @@ tokens. Names of the parts are those of the released checkpoints.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor, nn
@@ -53,8 +53,8 @@ class Draws:
 
     def to(self, device: torch.device) -> Draws:
         """The same on ``device``."""
-        parts = (getattr(self, field.name) for field in fields(self))
-        return Draws(*(None if part is None else part.to(device) for part in parts))
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: part.to(device) for name, part in parts.items() if part is not None})
 
 
 @dataclass(frozen=True)
