@@ -155,18 +155,3 @@ def test_the_diffusion_may_learn_from_some_blocks():
     torch.testing.assert_close(few.velocity, every.velocity[chances.places], atol=1e-5, rtol=0)
     torch.testing.assert_close(few.wanted, every.wanted[chances.places])
     torch.testing.assert_close(few.told.logits, every.told.logits)
-
-
-def test_matrices_have_a_rate_of_their_own():
-    made = SongLearner(singers.model().model, Objective(), Optimizer(learning_rate=1e-3, matrix_lr=1e-2))
-    (optimizer,) = made.optimizers.values()
-    network = made.modules["model"]
-    names = {id(part): name for name, part in network.named_parameters()}
-    rates = {
-        names[id(part)]: (group["lr"], group["parts"]) for group in optimizer.param_groups for part in group["params"]
-    }
-    assert len(rates) == sum(part.requires_grad for part in network.parameters())
-    assert rates["ar_transformer.layers.0.self_attn.q_proj.weight"] == (1e-2, 1)
-    assert rates["nar_dit.layers.0.self_attn.to_qkv.weight"] == (1e-2, 3)
-    for name in ("skeleton_emb.weight", "skeleton_classifier.2.weight", "project_in.weight", "bos_token"):
-        assert rates[name] == (1e-3, 0)

@@ -18,7 +18,6 @@ from onsei.systems.song.data.batches import Batch
 from onsei.systems.song.model import Draws, Scores, SongNetwork
 from onsei.systems.song.sketch.codebook import check_same
 from onsei.training.learner import Clock, Update
-from onsei.training.muon import Muon
 
 _CHECK = 0
 """Seed of what is drawn in validation, the same every time."""
@@ -129,25 +128,14 @@ def drawn(batch: Batch, objective: Objective, block_size: int, generator: torch.
     )
 
 
-def _optimizer(network: nn.Module, options: Optimizer) -> AdamW | Muon:
-    """AdamW over what is to be trained, in the order of the network; decay for matrices of linear layers alone.
-
-    With a rate for matrices, those of the transformers' layers are changed by Muon.
-    """
-    linear = {id(part.weight) for part in network.modules() if isinstance(part, nn.Linear)}
-    trained = [(name, part) for name, part in network.named_parameters() if part.requires_grad]
-    betas, decay = (options.beta1, options.beta2), options.weight_decay
-    turned = {name: 3 if "to_qkv" in name else 1 for name, part in trained if ".layers." in name and id(part) in linear}
-    if not options.matrix_lr:
-        turned = {}
-    groups: list[dict[str, Any]] = [
-        {"params": [p for n, p in trained if id(p) in linear and n not in turned], "weight_decay": decay},
-        {"params": [p for _, p in trained if id(p) not in linear], "weight_decay": 0.0},
+def _optimizer(network: nn.Module, options: Optimizer) -> AdamW:
+    """AdamW over what is to be trained, in the order of the network; decay for matrices of linear layers alone."""
+    decayed = {id(part.weight) for part in network.modules() if isinstance(part, nn.Linear)}
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in trained if id(p) in decayed], "weight_decay": options.weight_decay},
+        {"params": [p for p in trained if id(p) not in decayed], "weight_decay": 0.0},
     ]
-    groups = [{**group, "lr": options.learning_rate} for group in groups if group["params"]]
-    if not turned:
-        return AdamW(groups, betas=betas)
-    for parts in sorted(set(turned.values())):
-        stacked = [part for name, part in trained if turned.get(name) == parts]
-        groups.append({"params": stacked, "lr": options.matrix_lr, "weight_decay": decay, "parts": parts})
-    return Muon(groups, betas=betas)
+    return AdamW(
+        [group for group in groups if group["params"]], lr=options.learning_rate, betas=(options.beta1, options.beta2)
+    )

@@ -24,8 +24,6 @@ def side_by_side(sounds: Mapping[str, NDArray[np.float32]], rate: int) -> Figure
 
 def sung(sound: NDArray[np.float32], rate: int, sketch: Sequence[int], block: int) -> Figure:
     """Mel bands of a song (T,) at ``rate`` Hz, and under them its sketch: a color a token, a line a ``block``."""
-    from matplotlib.colors import to_rgb
-
     seconds = len(sketch) / FRAME_RATE
     drawn = figure(9.0, 3.4)
     above, below = drawn.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (8, 1)})
@@ -34,7 +32,7 @@ def sung(sound: NDArray[np.float32], rate: int, sketch: Sequence[int], block: in
         found.decibels, origin="lower", aspect="auto", cmap="magma", extent=(0, len(sound) / rate, 0, 80),
         interpolation="none",
     )  # fmt: skip
-    inks = np.array([to_rgb(color) for color in PALETTE])
+    inks = np.array([list(bytes.fromhex(color[1:])) for color in PALETTE]) / 255
     tokens = np.asarray(sketch)
     shade = 0.45 + 0.55 * (tokens // len(inks) % 7 / 6)[:, None]  # tokens of one ink differ in depth
     below.imshow((inks[tokens % len(inks)] * shade)[None], aspect="auto", extent=(0, seconds, 0, 1))

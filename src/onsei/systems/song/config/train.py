@@ -36,12 +36,10 @@ class Objective:
 
 @options
 class Optimizer:
-    """AdamW (Loshchilov and Hutter 2019), and Muon for matrices where that is asked for (Jordan et al. 2024)."""
+    """AdamW (Loshchilov and Hutter 2019)."""
 
     learning_rate: Annotated[Positive, flag("--lr")] = 1e-4
     """Learning rate behind the warm-up."""
-    matrix_lr: NonNegative = 0.0
-    """Learning rate of the matrices of both transformers' layers, by Muon; 0: they are changed by AdamW as the rest."""
     beta1: Fraction = 0.9
     """Decay of the mean of gradients."""
     beta2: Fraction = 0.95
