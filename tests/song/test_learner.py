@@ -73,7 +73,8 @@ def test_chances_follow_from_the_seed_and_have_their_shares():
     batch = collated([item(seed) for seed in range(400)], NETWORK)
     objective = Objective(h_dropout=0.2, block_dropout=0.1, cfg_dropout=0.1, prompt_dropout=0.3, lyrics_dropout=0.0)
     one, again, other = (drawn(batch, objective, 4, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
-    assert all(torch.equal(getattr(one, name), getattr(again, name)) for name in vars(one))
+    assert one.places is None
+    assert all(torch.equal(getattr(one, name), getattr(again, name)) for name in vars(one) if name != "places")
     assert not torch.equal(one.noise, other.noise)
     assert one.no_lyrics.float().mean() == pytest.approx(0.1, abs=0.05)
     assert one.no_prompt.float().mean() == pytest.approx(1 - 0.9 * 0.7, abs=0.08)
@@ -136,3 +137,21 @@ def test_vectors_and_embeddings_do_not_decay():
     assert sum(p.numel() for p in network.parameters() if p.requires_grad) == sum(
         p.numel() for group in (decayed, kept) for p in group["params"]
     )
+
+
+def test_the_diffusion_may_learn_from_some_blocks():
+    batch = collated([item(seed) for seed in range(4)], NETWORK)  # three blocks each
+    made = learner(diffusion_blocks=5)
+    chances = drawn(batch, made.objective, NETWORK.block_size, torch.Generator().manual_seed(0))
+    assert len(set(chances.places.tolist())) == len(chances.time) == len(chances.no_hidden) == 5
+    network = made.modules["model"].eval()
+    with torch.no_grad():
+        given = batch.lyrics, batch.prompt, batch.sketch, batch.latents, batch.lengths
+        few = network(*given, chances)
+        wide = drawn(batch, Objective(), NETWORK.block_size, torch.Generator().manual_seed(0))
+        for name in ("time", "noise", "no_hidden", "no_sketch"):
+            getattr(wide, name)[chances.places] = getattr(chances, name)
+        every = network(*given, replace(wide, no_lyrics=chances.no_lyrics, no_prompt=chances.no_prompt))
+    torch.testing.assert_close(few.velocity, every.velocity[chances.places], atol=1e-5, rtol=0)
+    torch.testing.assert_close(few.wanted, every.wanted[chances.places])
+    torch.testing.assert_close(few.told.logits, every.told.logits)

@@ -45,11 +45,16 @@ CHAPTERS = (
         "onsei.demo.translation:chapter",
         "onsei translation translate {folder}/translation/models/final_translator_model YOUR.wav",
     ),
+    Chapter(
+        "song",
+        "onsei.demo.song:chapter",
+        "onsei song generate {folder}/song '[verse] s a k a n a n o u t a' --phones --output-dir sung",
+    ),
 )
 """In the order of the report; each takes its place there by its ``order``."""
 
 
-Name = Literal["recognition", "classification", "articulation", "translation"]
+Name = Literal["recognition", "classification", "articulation", "translation", "song"]
 
 
 @options

@@ -8,8 +8,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
+import numpy as np
 import soundfile as sf
+from numpy.typing import NDArray
 
 from onsei.audio.io.header import AudioInfo, Source, damaged, short
 from onsei.audio.samples import Samples
@@ -136,3 +139,23 @@ def encode(samples: Samples, sample_rate: int, container: str, coding: str) -> b
     except sf.LibsndfileError as error:
         raise ValueError(str(error)) from error
     return memory.getvalue()
+
+
+class Piecewise:
+    """A sound file that is written to an open ``file`` piece by piece. Raises ValueError where the coding cannot hold
+    it."""
+
+    def __init__(self, file: BinaryIO, sample_rate: int, channels: int, container: str, coding: str) -> None:
+        try:
+            self._file = sf.SoundFile(file, "w", sample_rate, channels, format=container, subtype=coding)
+        except sf.LibsndfileError as error:
+            raise ValueError(str(error)) from error
+
+    def write(self, samples: NDArray[np.int16]) -> None:
+        """Write further samples (T, C)."""
+        self._file.write(samples)
+        self._file.flush()
+
+    def close(self) -> None:
+        """Write the end; ``file`` stays open."""
+        self._file.close()

@@ -43,6 +43,7 @@ class Composer:
         sampling: how tokens and latents are drawn.
         generators: one a song, on the CPU.
         max_frames: most frames of a song; whole blocks of them are composed.
+        endless: no song may end before.
     """
 
     def __init__(
@@ -53,6 +54,8 @@ class Composer:
         sampling: Sampling,
         generators: Sequence[torch.Generator],
         max_frames: int,
+        *,
+        endless: bool = False,
     ) -> None:
         self.network, self.sampling, self.generators = network, sampling, list(generators)
         self.sizes = network.sizes
@@ -66,6 +69,7 @@ class Composer:
         self._guided = sampling.cfg_coef != 1 or (sampling.dit_cfg_type == "global" and self._pull != 1)
         self._left = max_frames // self.sizes.block_size
         self._begun = False
+        self._endless = endless
         self._recent = torch.full((len(lyrics), sampling.penalty_window), self.sizes.end, device=self.device)
         self._before = torch.zeros(
             len(lyrics), self.sizes.block_size, self.sizes.latent_dim, device=self.device, dtype=network.bos_token.dtype
@@ -142,6 +146,8 @@ class Composer:
             logits = alone + sampling.cfg_coef * (told - alone)
         if sampling.penalty_repeat and self._begun:
             logits = penalized(logits, self._recent, sampling.penalty, self.sizes.end)
+        if self._endless:
+            logits[:, self.sizes.end] = -torch.inf
         if not sampling.use_sampling:
             likeliest: Tensor = logits.argmax(-1)
             return likeliest

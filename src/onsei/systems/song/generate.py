@@ -4,166 +4,177 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from onsei.audio import io
+import torch
+
+from onsei.audio.io.growing import Growing
 from onsei.config import to_dict
 from onsei.data.manifest import refuse_existing
 from onsei.data.progress import progress
 from onsei.errors import ConfigError, DataError, OnseiError
-from onsei.systems.song.config import Generate, Request
+from onsei.systems.song.config import Generate
+from onsei.systems.song.delivery import deliver, files
 from onsei.systems.song.inference import Singer, Take
+from onsei.systems.song.kept import Kept, span
+from onsei.systems.song.wishes import Wish, repeated, wishes
 
-
-@dataclass(frozen=True)
-class Wish:
-    """A song to sing, and what its files are called."""
-
-    name: str
-    request: Request
+_STOPPED = 130
+"""Exit status of what was stopped by hand."""
+Told = Callable[[float], None]
 
 
 def generate(options: Generate) -> int:
-    """Write or print every song; one that cannot be sung is named, and the others go on."""
-    failed = 0
-    wishes = []
-    for found in _wishes(options):
+    """Write or print every song; one that cannot be sung is named, and the others go on.
+
+    Stopped by hand, it writes what was sung by then, and says how to go on.
+    """
+    if options.repaint is not None:
+        return _repaint(options, options.repaint)
+    failed, wanted = 0, list[Wish]()
+    for found in wishes(options):
         if isinstance(found, DataError):
-            print(f"onsei: {found}", file=sys.stderr, flush=True)
+            _say(str(found))
             failed += 1
         else:
-            wishes += _repeated(found, options)
-    folder = options.output_dir
-    if options.output_format != "json":
-        if folder is None:
-            raise ConfigError("where to?", "give --output-dir, or --output-format json", ["output_dir"])
-        names = [f"{wish.name}{end}" for wish in wishes for end in (f".{options.output_format}", ".json")]
-        refuse_existing([folder / name for name in names], options.force)
+            wanted += repeated(found, options)
+    folder = _folder(options)
+    if folder is not None:
+        refuse_existing(
+            [file for wish in wanted for file in files(folder, wish.name, options.output_format)], options.force
+        )
     singer = Singer.load(options.model, options.device, options.dtype)
-    wishes, faults = _checked(singer, wishes)
+    wanted, faults = _checked(singer, wanted)
     for fault in faults:
-        print(f"onsei: {fault}", file=sys.stderr, flush=True)
-    total = sum(wish.request.max_duration for wish in wishes)
+        _say(str(fault))
+    one_by_one = options.stream or options.continue_from is not None
+    size = 1 if one_by_one else options.batch_size
+    total = sum(wish.request.max_duration for wish in wanted)
+    status = 2 if failed or faults else 0
     written: list[Path] = []
-
-    def told(advance: Callable[[int, bool], None]) -> Callable[[float], None]:
-        return lambda seconds: advance(seconds, options.output_format != "json")  # type: ignore[arg-type]
-
     with progress("singing, seconds", int(total)) as advance:  # while its bar shows, what is printed goes there
-        for begin in range(0, len(wishes), options.batch_size):
-            group = wishes[begin : begin + options.batch_size]
-            takes = singer.takes([wish.request for wish in group], told(advance))
-            for wish, take in zip(group, takes, strict=True):
-                written += _delivered(singer, wish, take, options)
+        for begin in range(0, len(wanted), size):
+            group, under_way = wanted[begin : begin + size], dict[int, Take]()
+            try:
+                if one_by_one:
+                    _streamed(singer, group[0], options, folder, under_way, _telling(advance, options))
+                else:
+                    requests = [wish.request for wish in group]
+                    singer.takes(requests, _telling(advance, options), under_way)
+            except KeyboardInterrupt:
+                status = _STOPPED
+            for place, take in sorted(under_way.items()):
+                whole = one_by_one and status != _STOPPED
+                written += _delivered(singer, group[place], take, options, folder, streamed=whole)
+            if status == _STOPPED:
+                _say("stopped; `onsei song generate MODEL --continue-from SONG` goes on with a song that has not ended")
+                break
     print("".join(f"{path}\n" for path in written), end="")
-    return 2 if failed or faults else 0
+    return status
 
 
-def _delivered(singer: Singer, wish: Wish, take: Take, options: Generate) -> list[Path]:
+def _telling(advance: Callable[[int, bool], None], options: Generate) -> Told:
+    return lambda seconds: advance(seconds, options.output_format != "json")  # type: ignore[arg-type]
+
+
+def _say(words: str) -> None:
+    print(f"onsei: {words}", file=sys.stderr, flush=True)
+
+
+def _folder(options: Generate) -> Path | None:
+    """Where files go; None where songs are printed."""
+    if options.output_format == "json":
+        return None
+    if options.output_dir is None:
+        raise ConfigError("where to?", "give --output-dir, or --output-format json", ["output_dir"])
+    return options.output_dir
+
+
+def _streamed(
+    singer: Singer, wish: Wish, options: Generate, folder: Path | None, under_way: dict[int, Take], told: Told
+) -> None:
+    """Sing a song whose sound is written as it comes, to a file that is called ``.part`` until it is whole."""
+    if folder is None:
+        for take, _ in singer.pieces(wish.request, wish.kept):
+            under_way[0] = take
+        return
+    path = _part(folder, wish, options)
+    block = singer.network.sizes.block_size / singer.frame_rate
+    with Growing(path, singer.sample_rate, singer.autoencoder.codec.audio_channels) as file:
+        known = 0 if wish.kept is None else len(wish.kept.sketch)
+        for take, piece in singer.pieces(wish.request, wish.kept):
+            file.push(piece)
+            under_way[0] = take
+            if len(take.sketch) > known:
+                known = len(take.sketch)
+                told(block)
+
+
+def _part(folder: Path, wish: Wish, options: Generate) -> Path:
+    return folder / f"{wish.name}.part.{options.output_format}"
+
+
+def _delivered(
+    singer: Singer, wish: Wish, take: Take, options: Generate, folder: Path | None, *, streamed: bool
+) -> list[Path]:
     """Write or print a song; the file that was written."""
     for remark in take.remarks:
-        print(f"onsei: {wish.name}: {remark}", file=sys.stderr, flush=True)
-    sound = singer.sound(take)
-    if options.output_format == "json":
-        print(json.dumps({"name": wish.name, **to_dict(singer.song(take, sound))}), flush=True)
+        _say(f"{wish.name}: {remark}")
+    if folder is None:
+        song = singer.song(take, singer.sound(take))
+        print(json.dumps({"name": wish.name, **to_dict(song)}), flush=True)
         return []
-    if not sound.shape[1]:
-        print(f"onsei: {wish.name}: ended at once: nothing was sung", file=sys.stderr, flush=True)
+    part = _part(folder, wish, options)
+    if not take.latents:
+        _say(f"{wish.name}: ended at once: nothing was sung")
+        part.unlink(missing_ok=True)
         return []
-    assert options.output_dir is not None
-    options.output_dir.mkdir(parents=True, exist_ok=True)
-    path = options.output_dir / f"{wish.name}.{options.output_format}"
-    io.save(path, sound, singer.sample_rate)
-    facts = {
-        "file": path.name,
-        "model": options.model,
-        "request": to_dict(wish.request),
-        "duration": sound.shape[1] / singer.sample_rate,
-        "ended": take.ended,
-        "sketch": take.sketch,
-        "remarks": list(take.remarks),
-    }
-    path.with_suffix(".json").write_text(json.dumps(facts, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    path = folder / f"{wish.name}.{options.output_format}"
+    if streamed:
+        part.replace(path)
+    else:
+        part.unlink(missing_ok=True)
+    deliver(singer, take, path, options.model, written=streamed)
     return [path]
 
 
-def _wishes(options: Generate) -> Iterator[Wish | DataError]:
-    """The songs that are asked for; a line that cannot be read in its place as an error."""
-    request = Request(
-        lyrics=options.lyrics,
-        phones=options.phones,
-        prompt_wav=options.prompt_wav,
-        max_duration=options.max_duration,
-        seed=options.seed,
-        sampling=options.sampling,
-    )
-    if options.input_jsonl is None:
-        if not options.lyrics.strip():
-            raise ConfigError("nothing to sing", "onsei song generate MODEL '[verse] …', or --input-jsonl FILE")
-        yield Wish("song", request)
-        return
-    if options.lyrics or options.prompt_wav is not None:
-        raise ConfigError("--input-jsonl: lyrics or a prompt are given too", "give either")
-    path = options.input_jsonl
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error})", "check the path") from None
-    names: dict[str, int] = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        found = _line(line, f"{path}:{number}", request, path.parent)
-        if isinstance(found, Wish):
-            first = names.setdefault(found.name, number)
-            if first != number:
-                found = DataError(f"{path}:{number}: idx {found.name!r} is that of line {first}", "name each song once")
-        yield found
+def _repaint(options: Generate, song: Path) -> int:
+    """Sing a part of a song anew."""
+    if options.repaint_to <= options.repaint_from:
+        raise ConfigError("--repaint: which part?", "give --from SECONDS --to SECONDS", ["repaint_from", "repaint_to"])
+    folder, kept = _folder(options), Kept.load(song)
+    if folder is None:
+        raise ConfigError("--repaint: writes files", "leave --output-format json out", ["output_format"])
+    refuse_existing(files(folder, song.stem, options.output_format), options.force)
+    request = replace(kept.request, seed=options.seed, sampling=options.sampling)
+    if options.lyrics.strip():
+        request = replace(request, lyrics=options.lyrics, phones=options.phones)
+    if options.prompt_wav is not None:
+        request = replace(request, prompt_wav=options.prompt_wav)
+    singer = Singer.load(options.model, options.device, options.dtype)
+    sizes, rate = singer.network.sizes, singer.frame_rate
+    kept.check(sizes, str(song))
+    first, last = span(kept, sizes, options.repaint_from, options.repaint_to, rate)
+    with progress("singing, seconds", int((last - first) / rate)) as advance:
+        take = singer.repainted(request, kept, first, last, _telling(advance, options))
+    path = folder / f"{song.stem}.{options.output_format}"
+    deliver(singer, take, path, options.model, more={"repainted": [first / rate, last / rate]})
+    print(path)
+    return 0
 
 
-def _line(line: str, where: str, request: Request, folder: Path) -> Wish | DataError:
-    mend = 'write {"idx": "name", "lyrics": "[verse] …", "prompt_wav": "voice.wav"}'
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        return DataError(f"{where}: not JSON ({error})", mend)
-    if not isinstance(row, dict):
-        return DataError(f"{where}: expected an object with `lyrics`", mend)
-    # Rows of `onsei song prepare` say `id` and `text`, and their phones are those that the notes have.
-    phones = "lyrics" not in row and isinstance(row.get("symbols"), str)
-    lyrics = row["symbols"] if phones else row.get("lyrics", row.get("text"))
-    if not isinstance(lyrics, str):
-        return DataError(f"{where}: expected an object with `lyrics`", mend)
-    name, prompt = str(row.get("idx", row.get("id", ""))), row.get("prompt_wav")
-    if not name or name in (".", "..") or set(name) & set("/\\\0"):
-        return DataError(f"{where}: idx {name!r} is no name of a file", mend)
-    if prompt is not None and not isinstance(prompt, str):
-        return DataError(f"{where}: prompt_wav: expected a path", mend)
-    voice = folder / prompt if prompt else None
-    return Wish(name, replace(request, lyrics=lyrics, phones=phones or request.phones, prompt_wav=voice))
-
-
-def _repeated(wish: Wish, options: Generate) -> list[Wish]:
-    if options.n_samples == 1:
-        return [wish]
-    return [
-        Wish(f"{wish.name}_{number}", replace(wish.request, seed=wish.request.seed + number))
-        for number in range(options.n_samples)
-    ]
-
-
-def _checked(singer: Singer, wishes: Sequence[Wish]) -> tuple[list[Wish], list[OnseiError]]:
+def _checked(singer: Singer, wanted: Sequence[Wish]) -> tuple[list[Wish], list[OnseiError]]:
     """The songs whose lyrics and prompts can be read, and the faults of the others: before the long work."""
-    import torch
-
     fine, faults = list[Wish](), list[OnseiError]()
-    for wish in wishes:
+    for wish in wanted:
         try:
             singer.read(wish.request)
             if wish.request.prompt_wav is not None:
                 singer.prompt(wish.request.prompt_wav, torch.Generator())
+            if wish.kept is not None:
+                wish.kept.check(singer.network.sizes, wish.name)
             fine.append(wish)
         except OnseiError as error:
             faults.append(type(error)(f"{wish.name}: {error.message}", error.mend))

@@ -20,8 +20,9 @@ from onsei.config import from_dict
 from onsei.errors import AudioError, ModelError
 from onsei.hub import store
 from onsei.nn.device import pick_device, pick_dtype, suited
-from onsei.systems.song.composition import Block, Composer
+from onsei.systems.song.composition import Composer
 from onsei.systems.song.config import Codec, Network, Request, Song
+from onsei.systems.song.kept import Kept
 from onsei.systems.song.layout import Layout, batch, lay_out
 from onsei.systems.song.model import Prompt, SongModel
 from onsei.text import lyrics as lines
@@ -44,6 +45,13 @@ class Take:
     latents: list[Tensor] = field(default_factory=list)
     """Of each block, (1, Z, P), float32."""
     ended: bool = False
+    chance: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.uint8))
+    """State of its generator behind the last block."""
+
+    @property
+    def kept(self) -> Kept:
+        """What it is made of; at least one block."""
+        return Kept(self.request, torch.tensor(self.sketch), torch.cat(self.latents, -1)[0], self.chance, self.ended)
 
 
 class Singer:
@@ -110,32 +118,59 @@ class Singer:
         assert take is not None
         yield self.song(take, np.concatenate(heard, 1))
 
-    def pieces(self, request: Request) -> Iterator[tuple[Take, NDArray[np.float32]]]:
-        """The sound of a song as it is being sung, (A, T) block by block, and what is known of the song by then."""
-        take = Take(request, ())
+    def pieces(self, request: Request, kept: Kept | None = None) -> Iterator[tuple[Take, NDArray[np.float32]]]:
+        """The sound of a song as it is being sung, (A, T) block by block, and what is known of the song by then.
+
+        With ``kept`` it goes on where that song stopped; the first pieces then are what was sung of it.
+        """
+        take, heard = Take(request, ()), 0
         stream = self.autoencoder.stream()
-        for take, _ in self._sung([request]):
-            if take.latents and not take.ended:
-                yield take, _clamped(stream.push(take.latents[-1].to(self.device)))
+        for take, _ in self._sung([request], kept):
+            for latents in take.latents[heard:]:
+                yield take, _clamped(stream.push(latents.to(self.device)))
+            heard = len(take.latents)
         yield take, _clamped(stream.finish()).reshape(self.autoencoder.codec.audio_channels, -1)
 
-    def takes(self, requests: Sequence[Request], told: Callable[[float], None] | None = None) -> list[Take]:
+    def takes(
+        self,
+        requests: Sequence[Request],
+        told: Callable[[float], None] | None = None,
+        under_way: dict[int, Take] | None = None,
+    ) -> list[Take]:
         """Compose songs; those with the same sampling and longest duration side by side.
 
         Args:
             requests: the songs.
             told: called after every block with the seconds that all songs together grew by.
+            under_way: is given every song, by its number, as soon as there is anything of it.
         """
         groups: dict[object, list[int]] = {}
         for place, request in enumerate(requests):
             groups.setdefault((request.sampling, request.max_duration), []).append(place)
-        found: dict[int, Take] = {}
+        found: dict[int, Take] = {} if under_way is None else under_way
         for places in groups.values():
             for take, number in self._sung([requests[place] for place in places]):
                 found[places[number]] = take
                 if told is not None and not take.ended:
                     told(self.network.sizes.block_size / self.frame_rate)
         return [found[place] for place in range(len(requests))]
+
+    def repainted(
+        self, request: Request, kept: Kept, first: int, last: int, told: Callable[[float], None] | None = None
+    ) -> Take:
+        """The song ``kept`` with its frames from ``first`` to ``last``, whole blocks, sung anew.
+
+        What is new follows from what stands before it; what stands behind it stays as it was.
+        """
+        take = Take(request, ())
+        for found, _ in self._sung([request], kept.first(first), frames=last):
+            take = found
+            if told is not None:
+                told(self.network.sizes.block_size / self.frame_rate)
+        take.sketch += kept.sketch[last:].tolist()
+        take.latents += torch.split(kept.latents[None, :, last:], self.network.sizes.block_size, -1)
+        take.ended, take.chance = kept.ended, kept.chance
+        return take
 
     def sound(self, take: Take) -> NDArray[np.float32]:
         """The sound of a song that was composed, (A, T)."""
@@ -180,8 +215,13 @@ class Singer:
         short = f"{path}: a prompt of {seconds:.2f} s; the network was made for {frames / codec.frame_rate:.0f} s"
         return latents.T, [short] if seconds < _SHORT else []
 
-    def _sung(self, requests: Sequence[Request]) -> Iterator[tuple[Take, int]]:
-        """Compose side by side: each take whenever it has a block more, or has ended; at least once."""
+    def _sung(
+        self, requests: Sequence[Request], kept: Kept | None = None, frames: int = 0
+    ) -> Iterator[tuple[Take, int]]:
+        """Compose side by side: each take whenever it has a block more, or has ended; at least once.
+
+        A single one goes on behind what was ``kept``; with ``frames`` it draws anew, to that frame without an end.
+        """
         generators = [torch.Generator().manual_seed(request.seed) for request in requests]
         layouts, prompts, takes = [], [], []
         for request, generator in zip(requests, generators, strict=True):
@@ -193,20 +233,30 @@ class Singer:
             layouts.append(layout)
             prompts.append(latents)
             takes.append(Take(request, tuple(remarks)))
-        frames = int(requests[0].max_duration * self.frame_rate)
-        sampling = requests[0].sampling
-        composer = Composer(self.network, batch(layouts), _padded(prompts), sampling, generators, frames)
-        yield from self._followed(composer.blocks(), composer, takes)
+        held = 0 if kept is None else len(kept.sketch)
+        most = max(held, frames or int(requests[0].max_duration * self.frame_rate))
+        prompt, sampling = _padded(prompts), requests[0].sampling
+        composer = Composer(self.network, batch(layouts), prompt, sampling, generators, most, endless=bool(frames))
+        if kept is not None and held:
+            composer.take(kept.sketch[None], kept.latents[None])
+            takes[0].sketch, size = kept.sketch.tolist(), self.network.sizes.block_size
+            takes[0].latents, takes[0].chance = list(torch.split(kept.latents[None], size, -1)), kept.chance
+            if not frames:
+                generators[0].set_state(kept.chance)
+        yield from self._followed(composer, takes)
 
-    def _followed(self, blocks: Iterator[Block], composer: Composer, takes: list[Take]) -> Iterator[tuple[Take, int]]:
-        for block in blocks:
+    def _followed(self, composer: Composer, takes: list[Take]) -> Iterator[tuple[Take, int]]:
+        said = set()
+        for block in composer.blocks():
             for place, song in enumerate(block.songs):
                 takes[song].sketch += block.sketch[place].tolist()
                 takes[song].latents.append(block.latents[place : place + 1])
+                takes[song].chance = composer.generators[song].get_state()
+                said.add(song)
                 yield takes[song], song
         for song, take in enumerate(takes):
             take.ended = song in composer.ended
-            if take.ended or not take.latents:
+            if take.ended or song not in said:
                 yield take, song
 
 

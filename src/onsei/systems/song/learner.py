@@ -106,6 +106,10 @@ def losses(scores: Scores, batch: Batch, objective: Objective, padding: int) -> 
 def drawn(batch: Batch, objective: Objective, block_size: int, generator: torch.Generator) -> Draws:
     """What a step leaves to chance. Times are logistic normal (Esser et al. 2024, section 3.1)."""
     blocks, songs = int(batch.lengths.sum()) // block_size, batch.size
+    places = None
+    if 0 < objective.diffusion_blocks < blocks:
+        places = torch.randperm(blocks, generator=generator)[: objective.diffusion_blocks]
+        blocks = len(places)
 
     def chosen(count: int, share: float) -> Tensor:
         return torch.rand(count, generator=generator) < share
@@ -120,6 +124,7 @@ def drawn(batch: Batch, objective: Objective, block_size: int, generator: torch.
         chosen(blocks, objective.h_dropout) | both,
         chosen(songs, objective.lyrics_dropout) | neither,
         chosen(songs, objective.prompt_dropout) | neither,
+        places,
     )
 
 

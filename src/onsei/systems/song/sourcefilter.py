@@ -141,22 +141,27 @@ def to_cepstra(levels: Wide) -> Wide:
 
 
 def _harmonics(course: Course, bands: Wide) -> Wide:
-    """Harmonics up to 8 kHz whose phases run on; amplitudes change linearly from step to step."""
+    """Harmonics up to 8 kHz whose phases run on; amplitudes change linearly from step to step.
+
+    A harmonic's sine follows from the two below it: sin((n + 1) x) = 2 cos(x) sin(n x) - sin((n - 1) x).
+    """
     steps = len(course)
     middles = (np.arange(steps) + 0.5) * HOP
-    time = np.arange(steps * HOP)
-    hertz = np.interp(time, middles, course.pitch)
-    phase = np.cumsum(hertz) * (2 * np.pi / RATE)
-    highest = int(RATE / 2 / course.pitch.min())
-    sound = np.zeros(steps * HOP)
+    hertz = np.interp(np.arange(steps * HOP), middles, course.pitch)
+    # From half a step before the beginning on, so that every row runs from one step's middle to the next one's.
+    phase = np.pad(np.cumsum(hertz) * (2 * np.pi / RATE), HOP // 2).reshape(steps + 1, HOP)
+    sine, last, turn = np.sin(phase), np.zeros_like(phase), 2 * np.cos(phase)
+    sound = np.zeros_like(phase)
     loud = np.sqrt(course.voicing)
+    way = np.arange(HOP) / HOP
     positions = _positions()
-    for number in range(1, min(highest, 110) + 1):
+    for number in range(1, min(int(RATE / 2 / course.pitch.min()), 110) + 1):
         tone = number * course.pitch
-        level = _at(bands, _mel(tone), positions)
-        amplitude = np.where(tone < RATE / 2 - 200, np.exp(level) * loud, 0.0)
-        sound += np.interp(time, middles, amplitude) * np.sin(number * phase)
-    return sound
+        level = np.where(tone < RATE / 2 - 200, np.exp(_at(bands, _mel(tone), positions)) * loud, 0.0)
+        level = np.pad(level, 1, mode="edge")[:, None]
+        sound += (level[:-1] + (level[1:] - level[:-1]) * way) * sine
+        sine, last = turn * sine - last, sine
+    return np.asarray(sound.reshape(-1)[HOP // 2 : HOP // 2 + steps * HOP])
 
 
 def _noise(course: Course, bands: Wide, seed: int) -> Wide:

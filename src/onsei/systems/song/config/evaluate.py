@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from onsei.config import Fraction, NonNegativeInt, Positional, Positive, PositiveInt, options, shown_as
+from onsei.config import Fraction, NonNegative, NonNegativeInt, Positional, Positive, PositiveInt, options, shown_as
 
 
 @options
@@ -20,6 +20,9 @@ class Evaluate:
     """Songs that are scored at once; each is also scored with the lyrics of another one."""
     limit: NonNegativeInt = 0
     """Score the first songs only, so many; 0: all."""
+    morae: NonNegativeInt = 24
+    """Songs with timed syllables in which the network, after the true song up to where a mora begins, sings on for four
+    tokens: do they begin that mora?"""
     pitch: NonNegativeInt = 8
     """Songs whose sound is made anew from their sketch, to compare its pitch."""
     sing: NonNegativeInt = 0
@@ -31,6 +34,12 @@ class Evaluate:
     """Diffusion time at which noise enters."""
     temp: Positive = 0.9
     """Temperature of songs that are sung freely."""
+    cfg_coef: NonNegative = 1.5
+    """How far lyrics and prompt pull the language model in such songs; 1: not at all."""
+    diff_cfg_coef: NonNegative | None = None
+    """The same for the diffusion transformer; as cfg_coef when not given."""
+    penalty_repeat: bool = True
+    """Make tokens that were just sung less likely in such songs."""
     max_duration: Positive = 150.0
     """Longer rows are left out, and no song is sung for longer; seconds."""
     latent_cache: Path | None = None

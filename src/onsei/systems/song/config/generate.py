@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from onsei.config import NonNegativeInt, Positional, Positive, PositiveInt, options, shown_as
+from onsei.config import NonNegative, NonNegativeInt, Positional, Positive, PositiveInt, flag, options, shown_as
 from onsei.former import Former
 from onsei.systems.song.config.answer import Sampling
 
@@ -36,9 +36,21 @@ class Generate:
     phones: bool = False
     """The lyrics are symbols of the model's table, with spaces between."""
     output_dir: Path | None = None
-    """Write NAME.wav here for each song, with NAME.json beside it; needed unless the format is json."""
+    """Write NAME.wav here for each song, beside it NAME.json (what was asked and drawn), NAME.lrc (when its lines are
+    sung, estimated) and NAME.safetensors (what it is made of); needed unless the format is json."""
     output_format: Literal["wav", "mp3", "flac", "json"] = "wav"
     """Files to write; json prints one object a song with its samples."""
+    stream: bool = False
+    """Sing one song after the other, and write its sound while it is being sung: NAME.part.wav grows block by block."""
+    continue_from: Path | None = None
+    """Go on with a song that has not ended: its .safetensors, or the sound beside it. It needs no lyrics."""
+    repaint: Path | None = None
+    """Sing a part of this song anew, from --from to --to: the sound, with its .safetensors beside it. With lyrics, or
+    the prompt, that are given, else with its own; what stands behind the part stays as it was."""
+    repaint_from: Annotated[NonNegative, flag("--from")] = 0.0
+    """Second of the song from which on it is sung anew: from the block on that holds it."""
+    repaint_to: Annotated[NonNegative, flag("--to")] = 0.0
+    """Second up to which it is sung anew: with the block that holds it."""
     n_samples: PositiveInt = 1
     """Songs of the same lyrics, each with a seed one higher."""
     max_duration: Positive = 150.0

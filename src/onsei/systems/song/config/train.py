@@ -19,6 +19,8 @@ class Objective:
 
     diffusion: NonNegative = 0.1
     """What the diffusion's squared error weighs against the cross entropy of the sketch."""
+    diffusion_blocks: NonNegativeInt = 0
+    """Blocks of a batch that the diffusion learns from, by chance; 0: all. The language model learns from all."""
     h_dropout: Fraction = 0.05
     """Share of blocks whose diffusion does without the hidden state, and share without the sketch, each by chance of
     its own."""
@@ -57,6 +59,9 @@ class Data:
     of one recording stay together. 0: no validation."""
     max_duration: Positive = 150.0
     """Longest row in seconds; longer ones are left out: `onsei song prepare --max-duration` cuts them, lyrics too."""
+    mix: Fraction = 0.0
+    """Share of training songs that are put together of syllables of the batch's songs, of the same voice and tag, where
+    syllables are timed: a small corpus is then not learned by heart. For voices that part their notes."""
     num_workers: NonNegativeInt = 0
     """Processes that prepare batches; 0 prepares them in the training process."""
     latent_cache: Path | None = None

@@ -19,6 +19,21 @@ from onsei.systems.song.model import Lyrics, Prompt
 
 
 @dataclass(frozen=True)
+class Piece:
+    """A syllable of a song."""
+
+    phones: tuple[str, ...]
+    first: int
+    """Its first frame."""
+    last: int
+    """The frame behind it: where the next syllable begins, or the song ends."""
+    begins: bool
+    """Whether a sentence begins with it, other than the song's first."""
+    tag: str
+    """Of its section."""
+
+
+@dataclass(frozen=True)
 class Item:
     """One song, or a piece of one."""
 
@@ -31,6 +46,12 @@ class Item:
     """Shape (Z, T)."""
     ends: bool = True
     """Whether the song ends with its last frame; a piece that was cut out does not."""
+    pieces: tuple[Piece, ...] = ()
+    """Its syllables, where they are timed and it has one section."""
+    voice: str = ""
+    """Who sings."""
+    chance: int = 0
+    """What is drawn about the song when it is mixed with others."""
 
 
 @dataclass(frozen=True)

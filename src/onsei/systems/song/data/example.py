@@ -79,7 +79,7 @@ def example(folder: Path) -> Example:
     return Example(
         train=options,
         control=control,
-        learned=0.15,
+        learned=0.11,
         requests=tuple(Request(one, phones=True, max_duration=seconds, sampling=sampling) for one in words),
         words=(
             "generate", "{model}", words[0], "--phones", "--max-duration", str(seconds), "--output-format", "json",

@@ -28,6 +28,10 @@ FRAMES = 8
 """Frames of a note, of 40 ms each, where all are alike."""
 LENGTHS = (5, 11)
 """Fewest and most frames of a note where they differ."""
+MOST = 12
+"""Morae of a song."""
+_WHOLE = 16
+"""Frames of the network's blocks, of which a song has whole ones: silence ends it."""
 _FORMANTS = {
     "a": (800, 1200, 2600), "i": (300, 2300, 3000), "u": (350, 1250, 2300), "e": (480, 1950, 2600),
     "o": (480, 830, 2500), "n": (260, 1050, 2200),
@@ -40,6 +44,8 @@ _NASAL = 7
 """Steps of an n."""
 _GLIDE = 4
 """Steps in which formants move."""
+_FADING = (0.7, 0.4, 0.2, 0.1)
+"""Loudness of a note's last steps: notes are parted, so that one hears where each ends."""
 _SILENCE = -11.0
 _SCALE = (0, 2, 4, 7, 9, 12)
 """Semitones of the melodies' scale."""
@@ -136,7 +142,9 @@ class Performance:
         return Timed((Part("[verse]", 0.0, self.frames / 25, sentences),))
 
 
-def compose(random: np.random.Generator, morae: int = 12, *, lengths: tuple[int, int] = (FRAMES, FRAMES)) -> list[Note]:
+def compose(
+    random: np.random.Generator, morae: int = MOST, *, lengths: tuple[int, int] = (FRAMES, FRAMES)
+) -> list[Note]:
     """Morae by chance on a melody that walks along its scale; notes of ``lengths[0]`` to ``lengths[1]`` frames."""
     place = int(random.integers(len(_SCALE)))
     notes = []
@@ -170,7 +178,7 @@ def _syllable(note: Note, voice: Voice) -> tuple[Wide, Wide]:
     cepstra = np.repeat(_vowel(vowel, voice)[None], steps, axis=0)
     voicing = np.full(steps, 1 - voice.breath)
     loud = np.ones(steps)
-    loud[-2:] = (0.6, 0.25)
+    loud[-STEPS:] = _FADING
     begin = _steps_before(note.mora)
     if consonant == "n":
         cepstra[:begin] = _vowel("n", voice)
@@ -251,31 +259,38 @@ def write(
     songs: int,
     *,
     seed: int = 0,
-    morae: int = 12,
+    morae: int | tuple[int, int] = MOST,
     lengths: tuple[int, int] = (FRAMES, FRAMES),
     voices: Sequence[Voice] = VOICES[:1],
     name: str = "train",
 ) -> Path:
     """Sing ``songs`` songs to ``folder``; returns the manifest, with the keys that `onsei song prepare` writes.
 
-    The prompt of a song is another one of the same voice.
+    The prompt of a song is another one of the same voice. Songs have so many ``morae``, or from the first to the second
+    number of them, alike often.
     """
+    fewest, most = (morae, morae) if isinstance(morae, int) else morae
     rows = []
     for number in range(songs):
         random = np.random.default_rng([seed, number])
         voice = voices[number % len(voices)]
-        performance = sing(compose(random, morae, lengths=lengths), voice, number)
+        count = fewest + number // len(voices) % (most - fewest + 1)
+        performance = sing(compose(random, count, lengths=lengths), voice, number)
         path = folder / name / f"{number:04d}.wav"
-        io.save(path, performance.sound(number), RATE)
+        sound = performance.sound(number)
+        silence = -performance.frames % _WHOLE
+        io.save(path, np.pad(sound, (0, silence * sourcefilter.FRAME)), RATE)
         timed = performance.timed
-        other = (number + len(voices)) % songs if songs > len(voices) else number
+        after = number + len(voices)
+        other = after if after < songs else number % len(voices)
         extra = {
             "recording": f"{name}-{number:04d}",
             "symbols": " ".join(timed.symbols()),
             "sections": timed.dump(),
             "prompt_wav": f"{name}/{other:04d}.wav",
         }
-        row = Row(f"{name}-{number:04d}", path, performance.frames / 25, str(timed.lyrics()), speaker=voice.name)
+        seconds = (performance.frames + silence) / 25
+        row = Row(f"{name}-{number:04d}", path, seconds, str(timed.lyrics()), speaker=voice.name)
         rows.append(replace(row, lang="ja", extra=extra))
     target = folder / f"{name}.jsonl"
     manifest.write(target, rows)

@@ -21,8 +21,9 @@ from onsei.data.sampler import BucketSampler
 from onsei.errors import ConfigError, DataError, ModelError
 from onsei.systems.song.config import Network
 from onsei.systems.song.config.train import Data
-from onsei.systems.song.data.batches import Batch, Item, collated
+from onsei.systems.song.data.batches import Batch, Item, Piece, collated
 from onsei.systems.song.data.latents import Array, Latents
+from onsei.systems.song.data.mixing import mixed, pieces
 from onsei.systems.song.layout import Layout, lay_out
 from onsei.systems.song.model import Lyrics, Prompt
 from onsei.systems.song.sketch import tokens
@@ -46,6 +47,7 @@ class Known:
     song: tuple[Array, Array]
     """Mean and deviation of its latents, whole blocks, each (F, Z)."""
     prompt: tuple[Array, Array]
+    pieces: tuple[Piece, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,16 @@ class Preparation:
             self.memory.keep(row.id, known, sum(part.nbytes for part in (*known.song, *known.prompt)))
         song = _drawn(known.song, draw, "song")
         prompt = _drawn(known.prompt, draw, "prompt")
-        return Item(known.layout, torch.from_numpy(prompt), known.tokens, torch.from_numpy(song.T.copy()))
+        chance = 0 if draw is None else int(draw.generator("mix").integers(2**31))
+        return Item(
+            known.layout,
+            torch.from_numpy(prompt),
+            known.tokens,
+            torch.from_numpy(song.T.copy()),
+            pieces=known.pieces,
+            voice=row.speaker or "",
+            chance=chance,
+        )
 
     def _known(self, row: Row) -> Known:
         """Errors as for ``__call__``."""
@@ -121,7 +132,8 @@ class Preparation:
         prompt, none = self.prompt_of(row), np.zeros((0, self.network.latent_dim), np.float32)
         voice = (none, none) if prompt is None else self.latents(prompt)
         mean, deviation = (np.array(part[:frames]) for part in song)
-        return Known(layout, torch.from_numpy(told.values[:frames]).long(), (mean, deviation), voice)
+        sketch = torch.from_numpy(told.values[:frames]).long()
+        return Known(layout, sketch, (mean, deviation), voice, pieces(row, frames))
 
     def prompt_of(self, row: Row) -> Row | None:
         """The part of the row's prompt that the network sees, as a row; None without one.
@@ -183,11 +195,15 @@ class Collation:
     """Items to a batch, for workers."""
 
     network: Network
+    phones: Phones
+    mix: float = 0.0
+    """Share of songs that are put together of syllables of several."""
 
     def __call__(self, items: Sequence[Item], faults: Sequence[Fault]) -> Batch:
         """Pad items to the longest."""
         if items:
-            return collated(items, self.network, tuple(faults))
+            sung = mixed(items, self.mix, self.phones, self.network.lyrics_len) if self.mix else items
+            return collated(sung, self.network, tuple(faults))
         none = torch.zeros(0, dtype=torch.long)
         empty = Lyrics.none(1), Prompt.none(1, self.network.latent_dim), none[:, None], torch.zeros(0, 1, 1), none
         return Batch(*empty, none.bool(), tuple(faults))
@@ -200,5 +216,5 @@ def source(
     durations = np.nan_to_num(np.asarray(manifest.durations, np.float32), nan=options.max_duration)
     sampler = BucketSampler(durations, batch_seconds=None, batch_size=options.batch_size, seed=seed, shuffle=training)
     preparation = replace(preparation, folder=manifest.folder, memory=Memory(_KEPT))
-    collate = Collation(preparation.network)
+    collate = Collation(preparation.network, preparation.phones, options.mix if training else 0.0)
     return Loader(manifest, sampler, preparation, collate, workers=options.num_workers, seed=seed)

@@ -20,8 +20,9 @@ from onsei.systems.song.config.evaluate import Evaluate
 from onsei.systems.song.data.batches import Item, collated
 from onsei.systems.song.data.latents import Latents
 from onsei.systems.song.data.source import Preparation
-from onsei.systems.song.evaluation import measure
+from onsei.systems.song.evaluation import measure, morae
 from onsei.systems.song.evaluation.measure import Taught
+from onsei.systems.song.evaluation.morae import Begun
 from onsei.systems.song.inference import Singer
 from onsei.systems.song.plots import side_by_side
 
@@ -35,6 +36,9 @@ TITLES = {
     "onset_phones_true": "phones right where syllables begin, %",
     "onset_phones_shuffled": "  with the lyrics of another song",
     "onset_phones_most": "  as far as true tokens tell phones apart",
+    "morae_true": "morae right where they begin, %",
+    "morae_shuffled": "  with the lyrics of another song",
+    "morae_most": "  as far as true tokens tell morae apart",
     "pitch_correlation": "pitch from the sketch, correlation",
     "pitch_correlation_other": "  from the sketch of another song",
     "phone_error": "phones wrong in songs, %",
@@ -68,7 +72,7 @@ def evaluate(options: Evaluate) -> dict[str, float]:
     prepared = Preparation(manifest.folder, sizes, singer.phones, latents, codebook, options.max_duration)
     heard = _heard(manifest, prepared, options)
     numbers = {"songs": float(len(heard.rows)), "faults": float(len(heard.faults))}
-    numbers |= _taught(singer, heard, options) | _pitch(singer, heard, options)
+    numbers |= _taught(singer, heard, options) | _morae(singer, heard, options) | _pitch(singer, heard, options)
     sung = [row for row in heard.rows if isinstance(row.extra.get("symbols"), str)][: options.sing]
     if sung:
         wishes = [(row, measure.request(row, prepared.prompt_of(row), options)) for row in sung]
@@ -108,6 +112,19 @@ def _taught(singer: Singer, heard: Heard, options: Evaluate) -> dict[str, float]
     for rows, items in _groups(heard, options.batch_size):
         measure.taught(singer, collated(items, singer.network.sizes), rows, right, wrong)
     return right.numbers("true") | (wrong.numbers("shuffled") if wrong.tokens else {})
+
+
+def _morae(singer: Singer, heard: Heard, options: Evaluate) -> dict[str, float]:
+    right, wrong = Begun(), Begun()
+    few = Heard(heard.rows[: options.morae], heard.items[: options.morae], [])
+    for rows, items in _groups(few, options.batch_size):
+        morae.begun(singer, collated(items, singer.network.sizes), rows, right, wrong)
+    found = {}
+    if right.morae:
+        found["morae_true"], found["morae_most"] = right.accuracies()
+    if wrong.morae:
+        found["morae_shuffled"] = wrong.accuracies()[0]
+    return found
 
 
 def _pitch(singer: Singer, heard: Heard, options: Evaluate) -> dict[str, float]:

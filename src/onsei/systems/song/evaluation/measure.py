@@ -186,5 +186,12 @@ def request(row: Row, prompt: Row | None, options: Evaluate) -> Request:
         prompt_wav=None if prompt is None else prompt.audio,
         max_duration=options.max_duration,
         seed=options.seed,
-        sampling=Sampling(temp=options.temp, steps=options.steps, diff_temp=options.diff_temp),
+        sampling=Sampling(
+            temp=options.temp,
+            steps=options.steps,
+            diff_temp=options.diff_temp,
+            cfg_coef=options.cfg_coef,
+            diff_cfg_coef=options.diff_cfg_coef,
+            penalty_repeat=options.penalty_repeat,
+        ),
     )

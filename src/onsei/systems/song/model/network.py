@@ -6,7 +6,7 @@ tokens. Names of the parts are those of the released checkpoints.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor, nn
@@ -48,10 +48,13 @@ class Draws:
     """Songs without lyrics: bool, (B,)."""
     no_prompt: Tensor
     """Songs without prompt: bool, (B,)."""
+    places: Tensor | None = None
+    """Which of the batch's valid blocks the diffusion learns from, int64 (K,); all of them where there is none."""
 
     def to(self, device: torch.device) -> Draws:
         """The same on ``device``."""
-        return Draws(*(getattr(self, field.name).to(device) for field in fields(self)))
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: part.to(device) for name, part in parts.items() if part is not None})
 
 
 @dataclass(frozen=True)
@@ -130,9 +133,12 @@ class SongNetwork(nn.Module):
         prefix = self.prefix(lyrics.without(draws.no_lyrics), prompt.without(draws.no_prompt))
         told = self.tell(prefix, sketch, latents, lengths)
         there, tokens, song, before = self.pieces(sketch, latents, lengths)
+        hidden = told.hidden[there]
+        if draws.places is not None:
+            hidden, tokens, song, before = (each[draws.places] for each in (hidden, tokens, song, before))
         part = draws.time[:, None, None]
         noisy = (1 - part) * song + part * draws.noise
-        hidden = told.hidden[there].masked_fill(draws.no_hidden[:, None], 0.0)
+        hidden = hidden.masked_fill(draws.no_hidden[:, None], 0.0)
         vectors = self.skeleton_emb(tokens).masked_fill(draws.no_sketch[:, None, None], 0.0)
         return Scores(told, self.velocity(noisy, draws.time, hidden, vectors, before), draws.noise - song)
 

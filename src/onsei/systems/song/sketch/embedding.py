@@ -12,7 +12,7 @@ from onsei.systems.song.sketch.frames import HOP, RATE, Embedding
 MEL = "mel"
 """Name of the embedding without weights."""
 _MELS, _STEPS = 64, 4
-_WIDTH = 2048
+_WIDTH = 1024
 _FLOOR = 1e-5
 
 
@@ -20,7 +20,7 @@ class MelFrames:
     """Log mel bands at 100 Hz, four steps of which are a frame. It knows pitch and timbre as they sound, no more."""
 
     name = MEL
-    fingerprint = f"{MEL}-{_MELS}-{_STEPS}-1"
+    fingerprint = f"{MEL}-{_MELS}-{_STEPS}-{_WIDTH}"
     width = _MELS * _STEPS
 
     def __init__(self) -> None:
