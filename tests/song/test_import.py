@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 import torch
@@ -123,6 +124,24 @@ def test_adapters_alone_need_their_base(made, released, tmp_path):
     weights.save(tmp_path / "adapter_model.safetensors", other)
     with pytest.raises(OnseiError, match="another base"):
         bring(whole.__class__(**{**whole.__dict__, "force": True}))
+
+
+def test_adapters_are_refused_for_weights_that_they_were_not_trained_on(made, released, tmp_path):
+    layer = "base_model.model.ar_transformer.layers.0.self_attn.v_proj"
+    state = {f"{layer}.lora_A.weight": torch.randn(2, 64), f"{layer}.lora_B.weight": torch.randn(64, 2)}
+    for name, seed in (("mine", 1), ("other", 2)):
+        torch.manual_seed(seed)
+        changed = {key: tensor + 0.01 * torch.randn(tensor.shape) for key, tensor in singers.as_released(made).items()}
+        weights.save(tmp_path / f"{name}.safetensors", changed)
+    mark = weights.fingerprint(tmp_path / "mine.safetensors")
+    weights.save(tmp_path / "adapter_model.safetensors", state, {"base": mark})
+    (tmp_path / "adapter_config.json").write_text('{"lora_alpha": 2}')
+    options = Import(tmp_path / "adapter_model.safetensors", tmp_path / "model", config=released.with_suffix(".yaml"))
+    with pytest.raises(OnseiError, match=f"other.safetensors: fingerprint .* trained on {mark}"):
+        bring(replace(options, base=tmp_path / "other.safetensors"))
+    assert not (tmp_path / "model").exists()
+    bring(replace(options, base=tmp_path / "mine.safetensors"))
+    assert (tmp_path / "model" / "model.safetensors").exists()
 
 
 def test_shards_of_safetensors(made, released, tmp_path):

@@ -14,6 +14,7 @@ from onsei.data import manifest
 from onsei.data.manifest import Manifest
 from onsei.errors import ConfigError, DataError, ModelError, RunError
 from onsei.hub import store
+from onsei.hub import weights as safetensors
 from onsei.systems.song.config import Codec, Network, Request
 from onsei.systems.song.config.adapt import Lora
 from onsei.systems.song.config.train import Sketching, Train
@@ -71,6 +72,8 @@ def test_adapters_are_saved_joined_and_alone(made, base, tmp_path, capsys):
     history = json.loads((tmp_path / "run" / "onsei.json").read_text(encoding="utf-8"))["history"]
     assert history["finetuned_from"] == str(base)
     ours = onsei.load(tmp_path / "run", device="cpu").network
+    told = safetensors.metadata(tmp_path / "run" / "adapters" / "adapter_model.safetensors")
+    assert told["base"] == safetensors.fingerprint(store.open(base).path / store.WEIGHTS_FILE)
     alone = PeftModel.from_pretrained(onsei.load(base, device="cpu").network, tmp_path / "run" / "adapters")
     told_ours, told_alone = (one.prefix(*prefix()) for one in (ours, alone.base_model.model))
     assert (told_ours - told_alone).abs().max() <= 1e-5

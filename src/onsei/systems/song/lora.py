@@ -68,8 +68,11 @@ def joined(network: nn.Module) -> dict[str, Tensor]:
     return state
 
 
-def save(network: nn.Module, options: Lora, folder: Path) -> None:
-    """Write the adapters alone, and what was trained beside them: ``PeftModel.from_pretrained`` opens the folder."""
+def save(network: nn.Module, options: Lora, folder: Path, base: str = "") -> None:
+    """Write the adapters alone, and what was trained beside them: ``PeftModel.from_pretrained`` opens the folder.
+
+    ``base`` is the fingerprint of the weights that they belong to.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     state = network.state_dict()
     kept = {
@@ -77,7 +80,7 @@ def save(network: nn.Module, options: Lora, folder: Path) -> None:
         for name, tensor in state.items()
         if ".lora_" in name or (options.train_tables and name.startswith(tuple(f"{table}." for table in TABLES)))
     }
-    weights.save(folder / _ADAPTER, kept, {"format": "pt"})
+    weights.save(folder / _ADAPTER, kept, {"format": "pt", "base": base})
     config: dict[str, Any] = {
         "peft_type": "LORA",
         "r": options.rank,

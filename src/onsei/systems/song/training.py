@@ -14,7 +14,7 @@ from onsei.config import to_dict
 from onsei.data.loader import Loader
 from onsei.data.progress import tracked
 from onsei.errors import ConfigError
-from onsei.hub import store
+from onsei.hub import store, weights
 from onsei.hub.about import About
 from onsei.systems.song import beginning, lora
 from onsei.systems.song.beginning import Beginning
@@ -124,15 +124,16 @@ def save(folder: Path, options: Train, begun: Beginning, codebook: str, history:
     """Write the model folder, adapters joined; alone they lie in ``adapters`` beside it."""
     network = begun.network
     if options.lora.use_lora:
-        lora.save(network, options.lora, folder / ADAPTERS)
-    weights = {f"model.{name}": tensor for name, tensor in lora.joined(network).items()}
-    weights |= {f"vae.{name}": tensor for name, tensor in begun.codec.state_dict().items()}
+        base = weights.fingerprint(store.open(options.base, system="song").path / store.WEIGHTS_FILE)
+        lora.save(network, options.lora, folder / ADAPTERS, base)
+    tensors = {f"model.{name}": tensor for name, tensor in lora.joined(network).items()}
+    tensors |= {f"vae.{name}": tensor for name, tensor in begun.codec.state_dict().items()}
     store.save(
         folder,
         system="song",
         stage="train",
         config=to_dict(Saved(options.network, options.codec, Tokens(codebook))),
-        weights=weights,
+        weights=tensors,
         labels=begun.phones.symbols,
         history={**history, **({"finetuned_from": options.base} if options.base else {})},
         about=ABOUT if options.base else _ABOUT,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from onsei.errors import ModelError
-from onsei.hub import checkpoints
+from onsei.hub import checkpoints, weights
 
 _PART = re.compile(r"^(?P<layer>.+?)\.(?P<side>lora_(?:A|B|down|up))(?:\.default)?(?:\.weight)?$")
 _BASE = re.compile(r"\.(?:base_layer|base|linear|original|orig|wrapped)\.(weight|bias)$")
@@ -59,6 +61,23 @@ def joined(tensors: Mapping[str, Tensor], content: Any, alpha: float, path: str)
     return plain, [f"{len(pairs)} adapters of rank {rank} joined, alpha {alpha:g}"]
 
 
+def check_base(path: Path, base: Path) -> None:
+    """Refuse weights that the adapters of ``path`` were not trained on, where both tell.
+
+    Raises:
+        ModelError: another fingerprint.
+    """
+    if not {path.suffix, base.suffix} <= {weights.SUFFIX}:
+        return
+    wanted = weights.metadata(path).get("base", "")
+    found = weights.fingerprint(base) if wanted else ""
+    if found != wanted:
+        raise ModelError(
+            f"{base}: fingerprint {found}; the adapters of {path} were trained on {wanted}",
+            "give the weights that their training began with: --base",
+        )
+
+
 def _added(weight: Tensor, first: Tensor, second: Tensor, alpha: float, where: str) -> Tensor:
     rank = min(first.shape)
     if first.shape != (rank, weight.shape[1]):
@@ -69,6 +88,15 @@ def _added(weight: Tensor, first: Tensor, second: Tensor, alpha: float, where: s
             f"{where}: an adapter for another base: {found}", "give the base that it was trained on: --base"
         )
     return (weight.float() + (second.float() @ first.float()) * (alpha / rank)).to(weight.dtype)
+
+
+def alpha_beside(path: Path) -> float:
+    """``lora_alpha`` in peft's ``adapter_config.json`` beside a file of adapters; 0 where none is told."""
+    try:
+        found = json.loads(path.with_name("adapter_config.json").read_text(encoding="utf-8")).get("lora_alpha")
+    except (OSError, ValueError, AttributeError):
+        return 0.0
+    return float(found) if isinstance(found, int | float) else 0.0
 
 
 def _told(content: Any) -> float:
