@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +91,9 @@ def understand(options: Import, content: Any, tensors: dict[str, Tensor]) -> Fou
     path = options.checkpoint
     if options.base is not None:
         adapters.check_base(path, options.base)
-        options = replace(options, lora_alpha=options.lora_alpha or adapters.alpha_beside(path))
         tensors = {**upstream.read(options.base), **_under_model(tensors)}
-    tensors, remarks = adapters.joined(tensors, content, options.lora_alpha, str(path))
+    alpha = options.lora_alpha or adapters.alpha_beside(path)
+    tensors, remarks = adapters.joined(tensors, content, alpha, str(path))
     network_tensors, vae_tensors, others = upstream.parts(tensors)
     if others:
         remarks.append(f"left out, as no part of the network: {_listed(others)}")
