@@ -5,6 +5,8 @@ B batch, M mel bands, F frames, T = F · hop samples.
 
 from __future__ import annotations
 
+from math import log
+
 import torch
 from torch import Tensor
 
@@ -14,6 +16,11 @@ from onsei.vocoder.mel import MelDefinition, filters, to_natural
 UPDATES = 50
 """Multiplicative updates from a mel to magnitudes that are not negative."""
 _LEAST = 1e-6
+FILLING = 0.35
+"""Largest share of the mel's own magnitudes in those that updates begin with: a network's have holes, which no factor
+fills."""
+_FAR = 0.15
+"""Mean miss of a frame's mel, in nepers, from which on that share is the largest; sound that has its mel stays."""
 _GRAIN = 1.0
 """Deviation, in bands, of the smoothing of an envelope: less, and the gaps between a source's harmonics are filled."""
 _DEEPEST = 8.0
@@ -33,11 +40,13 @@ class Refiner:
     Args:
         definition: of the mels.
         iterations: of Griffin-Lim.
+        filling: of holes in the network's spectra, ``FILLING``; 0 for sound that has none.
     """
 
-    def __init__(self, definition: MelDefinition, iterations: int) -> None:
+    def __init__(self, definition: MelDefinition, iterations: int, filling: float = FILLING) -> None:
         definition.check()
         self.mel = definition
+        self._filling = filling
         self._filters = filters(definition)
         self._inverse = torch.linalg.pinv(self._filters)
         self._phases = GriffinLim(
@@ -56,16 +65,17 @@ class Refiner:
 
         Both on the CPU, and as a network makes it: with the definition's pre-emphasis.
         """
-        wanted = to_natural(mel.float(), self.mel).exp()
-        power = self.mel.quantity == "power"
-        wanted = wanted.square() if power else wanted
+        natural, power = to_natural(mel.float(), self.mel), self.mel.quantity == "power"
+        wanted = natural.exp().square() if power else natural.exp()
         frames, hop, early = mel.shape[-1], self.mel.hop_length, self._early
         start, phase = (self._inverse @ wanted).clamp(min=_LEAST), None
         if sound is not None:
             spectra = self._spectra(sound, frames)
-            start = spectra.abs().clamp(min=_LEAST)
-            phase = spectra / start
-            start = start.square() if power else start
+            size = spectra.abs().clamp(min=_LEAST)
+            phase = spectra / size
+            missed = (natural - self._heard(size).clamp(min=log(self.mel.floor))).abs().mean(1, keepdim=True)
+            size = torch.lerp(size, start.sqrt() if power else start, self._filling * (missed / _FAR).clamp(max=1))
+            start = size.square() if power else size
         magnitude = self._magnitudes(wanted, start)
         made = self._phases(magnitude.sqrt() if power else magnitude, frames * hop - early, phase=phase)
         before = made.new_zeros(*made.shape[:-1], early) if sound is None else sound[..., :early]
@@ -78,8 +88,7 @@ class Refiner:
         Bands follow the mel but for their finest grain, so that the source keeps its harmonics where the mel has none.
         """
         spectra = self._spectra(source, mel.shape[-1])
-        size = spectra.abs().square() if self.mel.quantity == "power" else spectra.abs()
-        heard = (self._filters @ size).clamp(min=1e-30).log() / (2 if self.mel.quantity == "power" else 1)
+        heard = self._heard(spectra.abs())
         heard = heard.clamp(min=heard.amax() - _DEEPEST)
         lacking = self._between @ self._smoothing @ (to_natural(mel.float(), self.mel) - heard)  # (B, bins, F)
         length = mel.shape[-1] * self.mel.hop_length - self._early
@@ -98,6 +107,12 @@ class Refiner:
         later = torch.nn.functional.pad(sound[..., self._early :], (0, self._early))
         spectra: Tensor = self._phases.stft(later)[..., :frames]
         return spectra
+
+    def _heard(self, size: Tensor) -> Tensor:
+        """Log-mel in nepers, without a floor, of magnitudes (B, bins, F): (B, M, F)."""
+        if self.mel.quantity == "power":
+            return (self._filters @ size.square()).clamp(min=1e-30).log() / 2
+        return (self._filters @ size).clamp(min=1e-30).log()
 
     def _magnitudes(self, mel: Tensor, start: Tensor) -> Tensor:
         """(B, M, F) → (B, bins, F), not negative, reached from ``start``."""

@@ -89,7 +89,7 @@ def _pulse(mel: MelDefinition, iterations: int) -> Speak:
     A mel that has harmonics of its own, as true ones do, is then drawn nearer by Griffin-Lim from there. Of others that
     would fill the gaps between the harmonics, and make a whisper of the voice.
     """
-    refiner, pulses = Refiner(mel, iterations), Pulses(mel)
+    refiner, pulses = Refiner(mel, iterations, filling=0.0), Pulses(mel)
 
     def speak(log_mel: NDArray[np.float32], samples: int) -> Sound:
         given = torch.from_numpy(np.ascontiguousarray(log_mel))
