@@ -30,7 +30,8 @@ import numpy as np
 import record
 from onsei.audio import io
 from onsei.config import Span
-from onsei.demo.articulation import options, untrained
+from onsei.demo import control
+from onsei.demo.articulation import options
 from onsei.demo.films import Films, make_films
 from onsei.systems.articulation.data.batches import shrunk
 from onsei.systems.articulation.explain import explained, levels
@@ -90,7 +91,12 @@ def trained(films: Films, model: Path, seed: int, epochs: int) -> Articulator:
     return Articulator.load(model, "cpu")
 
 
-def measured(runner: Articulator, control: Articulator, path: Path) -> dict[str, Any]:
+def untrained(runner: Articulator, seed: int) -> Articulator:
+    fresh = control.untrained(runner.model, seed)
+    return Articulator(fresh, runner.prepared, runner.scaler, runner.device, runner.dtype)
+
+
+def measured(runner: Articulator, chance: Articulator, path: Path) -> dict[str, Any]:
     seen = runner.frames(path)
     contours = read_contours(path.with_suffix(".npz"), len(seen))
     found: dict[str, Any] = {"clip": path.stem}
@@ -115,7 +121,7 @@ def measured(runner: Articulator, control: Articulator, path: Path) -> dict[str,
             values["random"] = float(np.mean([values.pop(f"random{n}") for n in range(3)]))
             found |= {f"{band.name}_{measure}_{name}": round(value, 3) for name, value in values.items()}
         large["edges"] = np.repeat(np.repeat(edge_maps(seen), 256 // seen.shape[1], 1), 256 // seen.shape[2], 2)
-        large["untrained"] = heat_maps(control.model, seen, question, 256)
+        large["untrained"] = heat_maps(chance.model, seen, question, 256)
         games = {name: pointing_game(maps, contours, TOLERANCE, heard) for name, maps in large.items()}
         found |= {f"{band.name}_pointing_{name}": round(game.rate, 1) for name, game in games.items()}
         found[f"{band.name}_pointing_chance"] = round(games["map"].chance_rate, 1)

@@ -27,7 +27,8 @@ import record
 from onsei.audio import io
 from onsei.config import to_dict
 from onsei.data.manifest import Manifest
-from onsei.demo.articulation import options, speak, untrained
+from onsei.demo import control
+from onsei.demo.articulation import options, speak
 from onsei.demo.films import MEL, make_films
 from onsei.systems.articulation.evaluation.sound import SoundScores
 from onsei.systems.articulation.inference import Articulator
@@ -98,6 +99,11 @@ def measured(voice: Speak, mels: list[Any], sounds: list[Any]) -> dict[str, floa
     seconds = sum(map(len, sounds)) / MEL.sample_rate
     numbers |= {"mel_l1": float(np.mean(apart)), "real_time_factor": spent / seconds}
     return {key: round(float(value), 4) for key, value in numbers.items()}
+
+
+def untrained(runner: Articulator, seed: int) -> Articulator:
+    fresh = control.untrained(runner.model, seed)
+    return Articulator(fresh, runner.prepared, runner.scaler, runner.device, runner.dtype)
 
 
 def trained(folder: Path, steps: int) -> Path:
