@@ -27,6 +27,9 @@ _BATCH = 8
 _ONSET = 6
 """Steps from a phone's beginning in which it is to be said: what comes again is then said again."""
 
+_SILENCE = np.zeros(4 * sourcefilter.FRAME, np.float32)
+"""Behind every sound, so that none breaks off."""
+
 
 class Network(nn.Module):
     """Cepstra (B, S, C) to scores of phones (B, S / 2, K), by convolutions that reach 0.4 s."""
@@ -80,11 +83,7 @@ class Listener:
     @torch.inference_mode()
     def hear(self, samples: NDArray[np.float32]) -> tuple[str, ...]:
         """The phones in sound (T,) at 16 kHz."""
-        return self.read(sourcefilter.analyzed(samples))
-
-    @torch.inference_mode()
-    def read(self, course: sourcefilter.Course) -> tuple[str, ...]:
-        """The phones of a course."""
+        course = sourcefilter.analyzed(np.append(samples, _SILENCE))
         best = self.network(_features(course)[None])[0].argmax(-1).tolist()
         return tuple(PHONES[one] for one, last in zip(best, [0, *best[:-1]], strict=True) if one and one != last)
 
@@ -126,12 +125,30 @@ def _features(course: sourcefilter.Course) -> Tensor:
 
 
 def _known(random: np.random.Generator, voices: Sequence[Voice]) -> tuple[Tensor, Tensor]:
-    """Features (S, C + 1) of a song, found in its sound, and the phone (S / 2,) that begins, elsewhere the blank."""
+    """Features (S, C + 1) of a song, found in its sound, and the phone (S / 2,) that begins, elsewhere the blank.
+
+    Behind most songs there is faint sound: networks end with it, where singers are silent.
+    """
     song = _song(random, voices)
-    target = torch.zeros((len(song.course) + 1) // 2, dtype=torch.int64)
+    seed = int(random.integers(1 << 31))
+    murmur = sourcefilter.spoken(_murmur(random), seed)
+    sound = sourcefilter.analyzed(np.concatenate([song.sound(seed), murmur, _SILENCE]))
+    target = torch.zeros((len(sound) + 1) // 2, dtype=torch.int64)
     for phone, start, end in song.phones:
         target[start // 2 : min(end, start + _ONSET) // 2] = PHONES.index(phone)
-    return _features(sourcefilter.analyzed(song.sound(int(random.integers(1 << 31))))), target
+    return _features(sound), target
+
+
+def _murmur(random: np.random.Generator) -> sourcefilter.Course:
+    """Up to 0.6 s of faint sound whose loudness, color and voicing wander, or none."""
+    steps = sourcefilter.STEPS * max(0, int(random.integers(-8, 16)))
+    knots = random.normal(0, 1, (2 + steps // 8, sourcefilter.CEPSTRA + 1))
+    places = np.linspace(0, len(knots) - 1, steps)
+    wander = np.stack([np.interp(places, np.arange(len(knots)), one) for one in knots.T], axis=1)
+    cepstra = np.abs(random.normal(0, 1)) * wander[:, 1:]
+    cepstra[:, 0] = sourcefilter.to_cepstra(np.full(sourcefilter.BANDS, random.uniform(-11, -7)))[0] + 3 * wander[:, 1]
+    voicing = np.clip(random.uniform(-0.5, 1) + 0.3 * wander[:, 0], 0, 1)
+    return sourcefilter.Course(np.full(steps, random.uniform(150, 350)), voicing, cepstra)
 
 
 def _batch(found: Sequence[Tensor], random: np.random.Generator) -> Tensor:

@@ -29,7 +29,8 @@ CEPSTRA = 12
 LATENTS = 32
 LOWEST, HIGHEST = 70.0, 500.0
 """Hz of voices that are found."""
-_BANDS = 32
+BANDS = 32
+"""Bands of the envelope."""
 _WIDTH = 512
 _MIDDLE = 220.0
 _QUIET = -11.5
@@ -125,7 +126,7 @@ def spoken(course: Course, seed: int = 0) -> Array:
     steps = len(course)
     if not steps:
         return np.zeros(0, np.float32)
-    bands = np.clip(course.cepstra @ _cosines(_BANDS)[:CEPSTRA], _QUIET - 2, 1.0)
+    bands = np.clip(course.cepstra @ _cosines(BANDS)[:CEPSTRA], _QUIET - 2, 1.0)
     sound = _harmonics(course, bands) + _noise(course, bands, seed)
     return np.clip(sound, -1, 1).astype(np.float32)
 
@@ -137,7 +138,7 @@ def band_hertz() -> Wide:
 
 def to_cepstra(levels: Wide) -> Wide:
     """Logarithms of amplitudes at the bands' middles, (..., B), as cepstra (..., C)."""
-    return np.asarray(levels @ _cosines(_BANDS)[:CEPSTRA].T)
+    return np.asarray(levels @ _cosines(BANDS)[:CEPSTRA].T)
 
 
 def _harmonics(course: Course, bands: Wide) -> Wide:
@@ -205,7 +206,7 @@ def _mel(hertz: Wide | float) -> Wide:
 
 @cache
 def _edges() -> Wide:
-    edges: Wide = np.linspace(_mel(60.0), _mel(RATE / 2), _BANDS + 2)
+    edges: Wide = np.linspace(_mel(60.0), _mel(RATE / 2), BANDS + 2)
     return edges
 
 
