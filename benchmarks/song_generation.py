@@ -5,7 +5,8 @@
 The usual way is written here: keys and values that grow by joining, and guidance in two passes, one with lyrics and one
 without. Both get the same weights and the same tokens, and are compared first. Each place in the song is reached by
 telling the network blocks of random tokens; then one block of each place is timed, in turns. Times are CPU seconds of
-this process. A block has 17 steps of the language model and 36 Euler steps of diffusion with guidance; the codec is left out.
+this process. A block has 17 steps of the language model and 36 Euler steps of diffusion with guidance; the codec is
+left out.
 
 Bars: the language model 1.6 times as fast, the whole 1.1 times; no block more than 20 % from the mean over the song.
 """
