@@ -74,8 +74,8 @@ def filled(composer: Composer, places: int, network: SongNetwork) -> list[Joined
     made = [Joined(network.sizes.lm_layers) for _ in range(2)]
     for row, cache in enumerate(made):
         for layer in range(network.sizes.lm_layers):
-            keys, values = composer._cache._store[layer, :, row : row + 1, :, :places]
-            cache.held[layer] = (keys.clone(), values.clone())
+            keys, values = composer._cache._keys[layer, row], composer._cache._values[layer, row]
+            cache.held[layer] = (keys[None, ..., :places].mT.contiguous(), values[None, :, :places].clone())
     return made
 
 

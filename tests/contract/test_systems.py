@@ -114,21 +114,49 @@ def test_finetuning_takes_the_weights_of_a_model_and_nothing_else_of_it(example,
     assert (written["continue_from"], written["finetune"]) == ("", False)
 
 
-def test_two_processes_share_the_batches_and_write_once(system, example, tmp_path):
-    options = shortened(example.train, tmp_path / "run", max_steps=4)
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """Per system the folder and the example of a run on two processes; they are launched once for all."""
+    made, commands = {}, []
+    for name, system in TRAINED.items():
+        folder = tmp_path_factory.mktemp(f"{name}-pair")
+        example = resolve(system.example)(folder)
+        options = shortened(example.train, folder / "pair", max_steps=4, device="cpu")
+        (folder / "options.yaml").write_text(config.to_yaml(options), encoding="utf-8")
+        commands.append([name, next(iter(system.stages)), str(folder / "options.yaml")])
+        made[name] = folder / "pair", example
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    run([*launch, str(Path(__file__).with_name("commands.py")), json.dumps(commands)])
+    return made
+
+
+def run(command):
+    alone = {k: v for k, v in os.environ.items() if k not in ("WORLD_SIZE", "RANK", "LOCAL_RANK")}
+    done = subprocess.run(command, env={**alone, "OMP_NUM_THREADS": "1"}, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+
+
+def assert_shared(folder):
+    steps = [row["step"] for row in values(folder) if "val/loss" not in row]
+    assert steps == [1, 2, 3, 4]
+    facts = json.loads((folder / "onsei.json").read_text(encoding="utf-8"))
+    assert facts["history"]["processes"] == 2
+
+
+def test_two_processes_share_the_batches_and_write_once(system, pairs):
+    folder, example = pairs[system.name]
+    assert_shared(folder)
+    assert onsei.load(folder)(example.requests[0])
+
+
+def test_a_command_that_names_two_devices_starts_itself_twice(tmp_path):
+    system = TRAINED["vocoder"]
+    options = shortened(resolve(system.example)(tmp_path).train, tmp_path / "run", max_steps=4)
     recipe = tmp_path / "options.yaml"
     recipe.write_text(config.to_yaml(options), encoding="utf-8")
-    command = [sys.executable, "-m", "onsei", system.name, next(iter(system.stages)), str(recipe)]
     where = ["--device", "cpu", "--device-ids", "0,1"]
-    alone = {k: v for k, v in os.environ.items() if k not in ("WORLD_SIZE", "RANK", "LOCAL_RANK")}
-    env = {**alone, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*command, *where], env=env, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()[-2000:]
-    steps = [row["step"] for row in values(tmp_path / "run") if "val/loss" not in row]
-    assert steps == [1, 2, 3, 4]
-    facts = json.loads((tmp_path / "run" / "onsei.json").read_text(encoding="utf-8"))
-    assert facts["history"]["processes"] == 2
-    assert onsei.load(tmp_path / "run")(example.requests[0])
+    run([sys.executable, "-m", "onsei", system.name, next(iter(system.stages)), str(recipe), *where])
+    assert_shared(tmp_path / "run")
 
 
 def test_a_folder_that_holds_a_run_is_not_overwritten(example, train, model):

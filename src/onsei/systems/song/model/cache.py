@@ -1,11 +1,12 @@
 """Keys and values of past positions, in memory that is taken once: a step writes its own place and copies nothing.
 
+Keys lie with their positions side by side, so that one query meets them all at the speed of memory.
+
 L layers, B batch, H heads, S positions, D channels of a head.
 """
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 
@@ -22,28 +23,28 @@ class Cache:
     """
 
     def __init__(self, layers: int, batch: int, heads: int, capacity: int, width: int, like: Tensor) -> None:
-        shape = (layers, 2, batch, heads, capacity, width)
-        self._store = torch.empty(shape, device=like.device, dtype=like.dtype)
+        self._keys = like.new_empty(layers, batch, heads, width, capacity)
+        self._values = like.new_empty(layers, batch, heads, capacity, width)
         self.length = 0
         """Positions that are held."""
 
     @property
     def capacity(self) -> int:
         """Most positions."""
-        return self._store.size(4)
+        return self._keys.size(4)
 
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Write keys and values, (B, H, S, D), behind those that are held; returns all of the ``layer``.
+        """Write keys and values, (B, H, S, D), behind those that are held; returns all of the ``layer`` as views.
 
         ``length`` grows only by ``advance``, when the last layer has written.
         """
         end = self.length + keys.size(2)
         if end > self.capacity:
             raise IndexError(f"{end} positions in a cache for {self.capacity}")
-        held = self._store[layer]
-        held[0, :, :, self.length : end] = keys
-        held[1, :, :, self.length : end] = values
-        return held[0, :, :, :end], held[1, :, :, :end]
+        held = self._keys[layer].transpose(2, 3), self._values[layer]
+        held[0][:, :, self.length : end] = keys
+        held[1][:, :, self.length : end] = values
+        return held[0][:, :, :end], held[1][:, :, :end]
 
     def advance(self, count: int) -> None:
         """All layers have written ``count`` positions."""
@@ -55,4 +56,4 @@ class Cache:
 
     def keep(self, rows: Tensor) -> None:
         """Forget all items of the batch but ``rows``, (B',)."""
-        self._store = self._store.index_select(2, rows)
+        self._keys, self._values = self._keys.index_select(1, rows), self._values.index_select(1, rows)
