@@ -67,7 +67,8 @@ class Attention(nn.Module):
 def _met(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Attention of one query, (B, H, 1, D), to all keys: two products with a vector, at the speed of memory."""
     scores = (query * query.size(-1) ** -0.5) @ key.transpose(2, 3)
-    return scores.softmax(-1, dtype=torch.float32).to(value.dtype) @ value
+    heard: Tensor = scores.softmax(-1, dtype=torch.float32).to(value.dtype) @ value
+    return heard
 
 
 def _later(size: int, past: int, device: torch.device) -> Tensor:
