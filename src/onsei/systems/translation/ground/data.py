@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from onsei.data.loader import Draw, Fault, Loader
 from onsei.data.memory import Memory
@@ -136,12 +137,11 @@ class Preparation:
 
 
 def padded(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Rows of the embedding table, (B, U), with zeros beyond the ends, and their numbers, (B,)."""
+    """Parts, each (U,), side by side, (B, U), with zeros beyond their ends; and their lengths, (B,)."""
     lengths = torch.tensor([len(part) for part in parts], dtype=torch.long)
-    units = torch.zeros(len(parts), int(lengths.max()) if len(parts) else 1, dtype=torch.long)
-    for number, part in enumerate(parts):
-        units[number, : len(part)] = part
-    return units, lengths
+    if not parts:
+        return torch.zeros(0, 1, dtype=torch.long), lengths
+    return pad_sequence(list(parts), batch_first=True), lengths
 
 
 def collate(items: Sequence[Pair], faults: Sequence[Fault]) -> Batch:

@@ -1,6 +1,6 @@
 """Row → item → batch, for speech with translations and for pictures with captions.
 
-B batch, U units, L tokens, S pixels of a side.
+B batch, U units, T samples, L tokens, S pixels of a side.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Item:
 
     id: str
     source: Tensor
-    """Rows of the embedding table, (U,); or a picture, uint8 (3, S, S)."""
+    """Rows of the embedding table, (U,); sound at 16 kHz, (T,); or a picture, uint8 (3, S, S)."""
     text: str
 
 
@@ -45,9 +45,9 @@ class Batch:
 
     ids: tuple[str, ...]
     source: Tensor
-    """Rows of the embedding table, (B, U); or pictures, uint8 (B, 3, S, S)."""
+    """Rows of the embedding table, (B, U), or sounds, (B, T), zeros beyond the ends; pictures, uint8 (B, 3, S, S)."""
     lengths: Tensor
-    """Units of each clip, (B,), on the CPU; of pictures 1."""
+    """Units or samples of each clip, (B,), on the CPU; of pictures 1."""
     labels: Tensor
     """Tokens of the translations, (B, L), -100 beyond their ends."""
     faults: tuple[Fault, ...] = ()

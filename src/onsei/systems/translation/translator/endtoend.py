@@ -31,12 +31,13 @@ from onsei.systems.translation.ground.hearing import WITHIN
 from onsei.systems.translation.ground.learner import decayed
 from onsei.systems.translation.stock import bart
 from onsei.systems.translation.translator.begin import begun, fitted
+from onsei.systems.translation.translator.data import Batch
 from onsei.systems.translation.translator.learner import checked, right
 from onsei.systems.translation.translator.learner import rates as rates_of
 from onsei.systems.translation.translator.material import gathered, output_dir_of, texts
 from onsei.systems.translation.translator.model import Translator, translation_loss
 from onsei.systems.translation.translator.saving import check_learned, config_of, save
-from onsei.systems.translation.translator.sounds import Batch, source
+from onsei.systems.translation.translator.sounds import source
 from onsei.training.engine import Engine, Summary
 from onsei.training.learner import Clock, Update
 
@@ -154,7 +155,7 @@ class WholeTranslating:
             for weight in _acoustic(model):
                 weight.requires_grad_(clock.step >= tuning.freeze_acoustic_steps)
         model.translator.thaw(self.options, clock.step)
-        found = model(batch.samples, batch.lengths, batch.labels, self.options.augment, clock.seed)
+        found = model(batch.source, batch.lengths, batch.labels, self.options.augment, clock.seed)
         loss = translation_loss(found[0], batch.labels, tuning.label_smoothing)
         update("whole", loss + model.acoustic.quantizer.shape.commitment * found[1])
         return {
@@ -165,7 +166,7 @@ class WholeTranslating:
 
     def check(self, batch: Batch, clock: Clock) -> Mapping[str, Tensor]:
         """Loss a token, without smoothing, and how many tokens are right when those before them are given."""
-        return checked(self._model(batch.samples, batch.lengths, batch.labels)[0], batch)
+        return checked(self._model(batch.source, batch.lengths, batch.labels)[0], batch)
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing more."""

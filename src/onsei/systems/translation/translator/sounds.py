@@ -1,65 +1,23 @@
-"""Row → item → batch, for sounds with translations, where the acoustic model learns too.
-
-B batch, T samples, L tokens.
-"""
+"""Row → item → batch, for sounds with translations, where the acoustic model learns too."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Self
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from onsei.audio import io
 from onsei.data.durations import known_durations
-from onsei.data.loader import Draw, Fault, Loader
+from onsei.data.loader import Draw, Loader
 from onsei.data.manifest import Manifest
 from onsei.data.row import Row
 from onsei.data.sampler import BucketSampler
 from onsei.errors import DataError
 from onsei.systems.translation.config.train import Parallel
 from onsei.systems.translation.stock.bart import Tokens
-from onsei.systems.translation.translator.data import text_of
+from onsei.systems.translation.translator.data import Batch, Item, collate, text_of
 from onsei.units.spectral import RATE, WINDOW
-
-
-@dataclass(frozen=True)
-class Item:
-    """What is to be translated, and into what."""
-
-    id: str
-    samples: NDArray[np.float32]
-    """At 16 kHz, (T,)."""
-    text: str
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Items, padded."""
-
-    ids: tuple[str, ...]
-    samples: Tensor
-    """At 16 kHz, (B, T), zeros beyond the ends."""
-    lengths: Tensor
-    """Samples of each sound, (B,), on the CPU."""
-    labels: Tensor
-    """Tokens of the translations, (B, L), -100 beyond their ends."""
-    faults: tuple[Fault, ...] = ()
-
-    @property
-    def size(self) -> int:
-        """Number of tokens: the loss is a mean over them."""
-        return int((self.labels >= 0).sum())
-
-    def to(self, device: torch.device, *, non_blocking: bool = False) -> Self:
-        """The same batch on another device; lengths stay where masks are made."""
-        names = ("samples", "labels")
-        return replace(self, **{name: getattr(self, name).to(device, non_blocking=non_blocking) for name in names})
 
 
 @dataclass(frozen=True)
@@ -86,17 +44,7 @@ class Preparation:
         samples, _ = io.load(row.audio, RATE, offset=offset, duration=span, channel=row.channel)
         if len(samples) < WINDOW:
             raise DataError(f"{row.id}: {len(samples) / RATE:.3f} s are too short for a frame", "leave it out")
-        return Item(row.id, samples, text_of(row))
-
-
-def collate(items: Sequence[Item], faults: Sequence[Fault], tokens: Tokens, longest: int) -> Batch:
-    """A batch of items."""
-    lengths = torch.tensor([len(item.samples) for item in items], dtype=torch.long)
-    samples = torch.zeros(len(items), int(lengths.max()) if items else 1)
-    for row, item in zip(samples, items, strict=True):
-        row[: len(item.samples)] = torch.from_numpy(item.samples)
-    labels = tokens.encode([item.text for item in items], longest)
-    return Batch(tuple(item.id for item in items), samples, lengths, labels, tuple(faults))
+        return Item(row.id, torch.from_numpy(samples), text_of(row))
 
 
 def source(
