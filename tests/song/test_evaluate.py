@@ -106,6 +106,8 @@ def test_songs_are_sung_heard_and_drawn(options, tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert "phones wrong in songs" in said
     assert "the listener's own errors" in said
+    assert "Fréchet distance to songs" in said
+    assert "of noise as loud" in said
     assert (tmp_path / "copy.png").stat().st_size > 10_000
 
 

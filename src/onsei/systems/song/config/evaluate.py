@@ -26,8 +26,11 @@ class Evaluate:
     pitch: NonNegativeInt = 8
     """Songs whose sound is made anew from their sketch, to compare its pitch."""
     sing: NonNegativeInt = 0
-    """Songs that are sung freely and heard by a listener, a phone recognizer that is trained on the little singer's
-    other voices; meaningful for models of its songs."""
+    """Songs that are sung freely, compared with the true songs and with their prompts, and heard by a listener, a phone
+    recognizer that is trained on the little singer's other voices; what it hears means something for models of its
+    songs."""
+    embedding: str = "mel"
+    """What hears how alike sounds are: `mel`, log mel frames, or a MuQ model by folder or name on the Hub."""
     steps: PositiveInt = 36
     """Euler steps of the diffusion."""
     diff_temp: Fraction = 0.95

@@ -8,6 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from onsei.audio import io
 from onsei.data.loader import Draw
 from onsei.data.manifest import Manifest
 from onsei.data.progress import tracked
@@ -20,11 +24,12 @@ from onsei.systems.song.config.evaluate import Evaluate
 from onsei.systems.song.data.batches import Item, collated
 from onsei.systems.song.data.latents import Latents
 from onsei.systems.song.data.source import Preparation
-from onsei.systems.song.evaluation import measure, morae
+from onsei.systems.song.evaluation import likeness, measure, morae
 from onsei.systems.song.evaluation.measure import Taught
 from onsei.systems.song.evaluation.morae import Begun
 from onsei.systems.song.inference import Singer
 from onsei.systems.song.plots import side_by_side
+from onsei.systems.song.sketch.embedding import open_embedding
 
 __all__ = ["evaluate"]
 
@@ -44,6 +49,11 @@ TITLES = {
     "phone_error": "phones wrong in songs, %",
     "phone_error_other": "  against the lyrics of another song",
     "phone_error_listener": "  the listener's own errors",
+    "frechet": "Fréchet distance to songs through the codec",
+    "frechet_noise": "  of noise as loud",
+    "frechet_codec": "  of the songs as recorded",
+    "prompt_match": "likeness of song and prompt, -1 to 1",
+    "prompt_match_other": "  of song and another song's prompt",
 }
 
 
@@ -73,14 +83,11 @@ def evaluate(options: Evaluate) -> dict[str, float]:
     heard = _heard(manifest, prepared, options)
     numbers = {"songs": float(len(heard.rows)), "faults": float(len(heard.faults))}
     numbers |= _taught(singer, heard, options) | _morae(singer, heard, options) | _pitch(singer, heard, options)
-    sung = [row for row in heard.rows if isinstance(row.extra.get("symbols"), str)][: options.sing]
-    if sung:
-        wishes = [(row, measure.request(row, prepared.prompt_of(row), options)) for row in sung]
-        numbers |= measure.heard(singer, wishes)
+    numbers |= _sung(singer, prepared, heard, options)
     print(f"{options.model} on {options.test_manifest}: {len(heard.rows)} songs")
     for name, title in TITLES.items():
         if name in numbers:
-            print(f"  {title:<42}{numbers[name]:9.3f}")
+            print(f"  {title:<44}{numbers[name]:9.3f}")
     for fault in heard.faults[:20]:
         print(f"not read: {fault}")
     if options.json is not None:
@@ -138,6 +145,32 @@ def _pitch(singer: Singer, heard: Heard, options: Evaluate) -> dict[str, float]:
             _draw(options.picture, singer, items[0], options)
     found = {"pitch_correlation": right.correlation} if right.voiced else {}
     return found | ({"pitch_correlation_other": wrong.correlation} if wrong.voiced else {})
+
+
+def _sung(singer: Singer, prepared: Preparation, heard: Heard, options: Evaluate) -> dict[str, float]:
+    pairs = zip(heard.rows, heard.items, strict=True)
+    told = [(row, item) for row, item in pairs if isinstance(row.extra.get("symbols"), str)][: options.sing]
+    if not told:
+        return {}
+    rows, items = [row for row, _ in told], [item for _, item in told]
+    embedding, rate = open_embedding(options.embedding, options.device), singer.sample_rate
+    prompts = [prepared.prompt_of(row) for row in rows]
+    asked = [measure.request(row, prompt, options) for row, prompt in zip(rows, prompts, strict=True)]
+    sounds = measure.sung(singer, asked)
+    numbers = dict(measure.heard(sounds, rate, rows))
+    coded = [measure.sounding(singer, item.latents[None].to(singer.device)) for item in items]
+    true = [_read(row, rate) for row in rows]
+    numbers |= likeness.distances(sounds, true, coded, rate, embedding, options.seed)
+    if known := [prompt for prompt in prompts if prompt is not None]:
+        answered = [sound for sound, prompt in zip(sounds, prompts, strict=True) if prompt is not None]
+        numbers |= likeness.voices(answered, [_read(prompt, rate) for prompt in known], rate, embedding)
+    return numbers
+
+
+def _read(row: Row, rate: int) -> NDArray[np.float32]:
+    assert row.audio is not None  # it was read before
+    offset, duration = row.segment
+    return io.load(row.audio, rate, offset=offset, duration=duration, channel=row.channel, max_seconds=None)[0]
 
 
 def _draw(path: Path, singer: Singer, item: Item, options: Evaluate) -> None:

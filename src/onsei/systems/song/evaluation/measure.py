@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from onsei.audio.resample import resample
 from onsei.data.row import Row
 from onsei.decoding.diffusion import euler
 from onsei.metrics.pitch import PitchErrors, pitch, pitch_errors
@@ -28,10 +29,8 @@ from onsei.systems.song.inference import Singer
 from onsei.systems.song.listener import Listener, compare, own_error
 from onsei.systems.song.model.block_encoder import joined
 from onsei.systems.song.sketch.frames import FRAME_RATE
+from onsei.systems.song.sourcefilter import RATE
 from onsei.text.phones import TAGS
-
-_RATE = 16_000
-"""What the listener hears."""
 
 
 @dataclass
@@ -159,13 +158,18 @@ def pitches(singer: Singer, batch: Batch, options: Evaluate) -> tuple[PitchError
     return right, wrong
 
 
-def heard(singer: Singer, wishes: Sequence[tuple[Row, Request]]) -> Mapping[str, float]:
-    """Phone errors of songs that are sung freely, in percent: against their lyrics, and against the song's before."""
+def sung(singer: Singer, requests: Sequence[Request]) -> list[NDArray[np.float32]]:
+    """Songs that are sung freely, one channel (T,) each; one that ended before its first block has no samples."""
+    return [singer.sound(take).mean(0) for take in singer.takes(requests)]
+
+
+def heard(sounds: Sequence[NDArray[np.float32]], rate: int, rows: Sequence[Row]) -> Mapping[str, float]:
+    """Phone errors of songs that were sung freely, in percent: against their lyrics, and against the song's before."""
     listener = Listener.train(songs=64, steps=300)
     right, wrong = ErrorCounts(), ErrorCounts()
-    expected = [phones(row) for row, _ in wishes]
-    for place, take in enumerate(singer.takes([request for _, request in wishes])):
-        found = listener.hear(singer.sound(take).mean(0)) if take.latents else ()
+    expected = [phones(row) for row in rows]
+    for place, sound in enumerate(sounds):
+        found = listener.hear(resample(sound, rate, RATE)) if len(sound) else ()
         right += compare(expected[place], found)
         if expected[place] != expected[place - 1]:
             wrong += compare(expected[place - 1], found)
