@@ -1,7 +1,5 @@
 """The pages agree with the code: the reference is fresh, links lead somewhere, the map of old flags is true."""
 
-import functools
-import importlib.util
 import re
 import shlex
 import subprocess
@@ -48,16 +46,6 @@ NEEDED = {  # what a verb cannot do without
     "translation translate": [],
     "articulation overlay-video": ["--video", "a.mp4", "--heatmap", "gradcam_F1_sequence.npy", "--output", "b.mp4"],
 }
-
-
-@pytest.fixture(name="reference", scope="module")
-def fixture_reference():
-    """The script; it makes its pages once for all tests."""
-    spec = importlib.util.spec_from_file_location("reference", ROOT / "scripts" / "reference.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.pages = functools.cache(module.pages)
-    return module
 
 
 def pages():

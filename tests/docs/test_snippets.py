@@ -128,10 +128,8 @@ def unfenced(text):
     return BLOCK.sub("", text)
 
 
-def test_a_model_is_saved_with_what_the_reference_says(made):
-    from tests.docs.test_pages import reference
-
+def test_a_model_is_saved_with_what_the_reference_says(made, reference):
     saved = json.loads((made / "run" / "onsei.json").read_text(encoding="utf-8"))
-    assert set(saved["config"]) == set(reference().SAVED["recognition"])
+    assert set(saved["config"]) == set(reference.SAVED["recognition"])
     text = (ROOT / "docs" / "reference" / "model-folder.md").read_text(encoding="utf-8")
     assert all(f"| `{key}` |" in text for key in saved)
