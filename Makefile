@@ -22,9 +22,10 @@ demo:
 	@$(PYTHON) scripts/setup.py demo
 	@$(BIN)/onsei demo
 
+# Each process takes one stretch of the files, then what others have left: what a file prepares is prepared once.
 test:
 	@$(PYTHON) scripts/setup.py test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 check:
 	@$(PYTHON) scripts/setup.py dev
