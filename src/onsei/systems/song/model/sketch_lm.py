@@ -54,7 +54,8 @@ class Attention(nn.Module):
         past = 0
         if cache is not None:
             past = cache.length
-            key, value = cache.extend(layer, key, value)
+            held = cache.extend(layer, key, value)
+            key, value = held if past else (key, value)
         if size == 1:
             heard = _met(query, key, value)
         else:
