@@ -66,8 +66,8 @@ DOORS = {  # heavy library → the only places that may import it
     "sacrebleu": ("metrics.bleu",),
     "pesq": ("metrics.speech",),
     "pystoi": ("metrics.speech",),
-    "onnx": ("systems.recognition.exchange.exporting", "systems.vocoder.exchange.exporting"),
-    "onnxruntime": ("systems.recognition.exchange.exporting", "systems.vocoder.exchange.exporting"),
+    "onnx": ("hub.tracing",),
+    "onnxruntime": ("hub.tracing",),
 }
 FILES = {
     path: ".".join(path.relative_to(SRC).with_suffix("").parts).removesuffix(".__init__") for path in SRC.rglob("*.py")

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from onsei.audio import io
+from onsei.hub import tracing
 from onsei.systems.recognition.config import Export, Features, Model
 from onsei.systems.recognition.data.front import FrontEnd
 from onsei.systems.recognition.exchange import exporting
@@ -99,6 +100,6 @@ def test_a_file_is_not_overwritten_and_a_missing_library_is_named(model, exporte
     assert exported.read_bytes() == before
     assert onnx.load(str(exported)).graph.name
     find = importlib.util.find_spec
-    monkeypatch.setattr(exporting, "find_spec", lambda name: None if name == "onnx" else find(name))
+    monkeypatch.setattr(tracing, "find_spec", lambda name: None if name == "onnx" else find(name))
     assert_refused(command(capsys, "export", model, "--output", tmp_path / "b.onnx"), "onsei[onnx]")
     assert not (tmp_path / "b.onnx").exists()

@@ -1,21 +1,17 @@
-"""``onsei recognition export``: a recognizer as one ONNX file, from sound to log-probabilities. The door to ONNX."""
+"""``onsei recognition export``: a recognizer as one ONNX file, from sound to log-probabilities."""
 
 from __future__ import annotations
 
 import json
-import logging
-import os
-import warnings
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from onsei import __version__
 from onsei.config import to_dict
 from onsei.data.manifest import refuse_existing
-from onsei.errors import ConfigError, MissingExtraError, ModelError
+from onsei.errors import ConfigError, ModelError
+from onsei.hub import tracing
 from onsei.paths import written_aside
 from onsei.systems.recognition.config import Export
 from onsei.systems.recognition.data.front import FrontEnd
@@ -23,7 +19,6 @@ from onsei.systems.recognition.exchange.graph import Network, Recognizer
 from onsei.systems.recognition.inference import Transcriber
 from onsei.systems.recognition.model import DeepSpeech2
 
-_OPSET = 17
 _FAR = 1e-3
 """Largest difference of log-probabilities between ONNX Runtime and here that is let pass."""
 
@@ -34,8 +29,7 @@ def export(options: Export) -> None:
     Raises:
         OnseiError: the library is missing, the model cannot be opened or hears no sound, or the file is there already.
     """
-    if find_spec("onnx") is None:
-        raise MissingExtraError("onnx", "onnx", "export to ONNX")
+    tracing.check_installed()
     refuse_existing([options.output], options.force)
     runner = Transcriber.load(options.model, "cpu")
     if not isinstance(runner.model, DeepSpeech2):
@@ -58,10 +52,9 @@ def export(options: Export) -> None:
         describe(aside, runner, options.input)
     size = options.output.stat().st_size / 2**20
     print(f"wrote {options.output}: {size:.1f} MiB, from {names[0]} and lengths to log_probs and frames")
-    if find_spec("onnxruntime") is None:
-        print("not compared with this model's own answers: install onnxruntime (`onsei[onnx]`) for that")
-        return
     found = difference(runner, options.output, options.input)
+    if found is None:
+        return
     if found > _FAR:
         raise ModelError(f"{options.output}: its log-probabilities are {found:.1e} from ours", "do not use this file")
     print(f"compared in ONNX Runtime: log-probabilities differ by at most {found:.1e}")
@@ -70,37 +63,17 @@ def export(options: Export) -> None:
 def write(network: nn.Module, example: tuple[Tensor, Tensor], names: tuple[str, str], path: Path) -> None:
     """Trace ``network`` on ``example`` and write it; batch and length stay open."""
     time = {"samples": 1, "features": 2}[names[0]]
-    axes = {names[0]: {0: "batch", time: names[0]}, "lengths": {0: "batch"}, "frames": {0: "batch"}}
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    try:
-        logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # of tracing: what becomes constant here is constant
-            torch.onnx.export(
-                network,
-                example,
-                str(path),
-                input_names=list(names),
-                output_names=["log_probs", "frames"],
-                dynamic_axes={**axes, "log_probs": {0: "batch", 1: "frames"}},
-                opset_version=_OPSET,
-                dynamo=False,  # its successor unrolls recurrent layers that read backward
-            )
-    finally:
-        logger.setLevel(level)
+    outputs = {"log_probs": {0: "batch", 1: "frames"}, "frames": {0: "batch"}}
+    inputs = {names[0]: {0: "batch", time: names[0]}, "lengths": {0: "batch"}}
+    tracing.write(network, example, path, inputs, outputs)
 
 
 def describe(path: Path, runner: Transcriber, kind: str) -> None:
     """Put into the file what its outputs mean and what its input must be."""
-    import onnx
-
-    graph = onnx.load(str(path))
     hop = round(runner.features.sample_rate * runner.features.window_stride)
-    onnx.helper.set_model_props(
-        graph,
+    tracing.describe(
+        path,
         {
-            "onsei": __version__,
             "input": kind,
             "labels": json.dumps(runner.alphabet.labels, ensure_ascii=False),
             "blank": "0",
@@ -111,16 +84,18 @@ def describe(path: Path, runner: Transcriber, kind: str) -> None:
             "features": json.dumps(to_dict(runner.features)),
         },
     )
-    onnx.save(graph, str(path))
 
 
-def difference(runner: Transcriber, path: Path, kind: str, lengths: tuple[float, ...] = (0.4, 1.7, 3.1)) -> float:
-    """Largest difference between the log-probabilities of the file and of ``runner``, alone and in a padded batch."""
-    import onnxruntime
+def difference(
+    runner: Transcriber, path: Path, kind: str, lengths: tuple[float, ...] = (0.4, 1.7, 3.1)
+) -> float | None:
+    """Largest difference between the log-probabilities of the file and of ``runner``, alone and in a padded batch.
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = min(4, os.cpu_count() or 1)
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    None where ONNX Runtime is not installed.
+    """
+    session = tracing.runtime(path)
+    if session is None:
+        return None
     worst = 0.0
     for seconds in ([length] for length in lengths), [list(lengths)]:
         for batch in seconds:

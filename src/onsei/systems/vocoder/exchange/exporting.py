@@ -1,24 +1,19 @@
-"""``onsei vocoder export``: a vocoder as HiFi-GAN's own files, or as one ONNX file. The door to ONNX."""
+"""``onsei vocoder export``: a vocoder as HiFi-GAN's own files, or as one ONNX file."""
 
 from __future__ import annotations
 
 import json
-import logging
-import os
-import warnings
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from onsei import __version__
 from onsei.config import from_dict, to_dict
 from onsei.data.manifest import refuse_existing
-from onsei.errors import ConfigError, MissingExtraError, ModelError
-from onsei.hub import store
+from onsei.errors import ConfigError, ModelError
+from onsei.hub import store, tracing
 from onsei.paths import write_text, written_aside
 from onsei.systems.vocoder.config.exchange import Export
 from onsei.systems.vocoder.config.network import Network
@@ -32,7 +27,6 @@ from onsei.vocoder.generator import Generator
 from onsei.vocoder.synthesis import Synthesizer
 from onsei.vocoder.weightnorm import classic, fill
 
-_OPSET = 17
 _FAR = 1e-4
 """Largest difference of samples between ONNX Runtime and here that is let pass."""
 
@@ -46,8 +40,8 @@ def export(options: Export) -> None:
     to_onnx = options.output.suffix.lower() == ".onnx"
     if to_onnx and options.pair:
         raise ConfigError("--pair writes HiFi-GAN's files, not ONNX", "name a folder as --output")
-    if to_onnx and find_spec("onnx") is None:
-        raise MissingExtraError("onnx", "onnx", "export to ONNX")
+    if to_onnx:
+        tracing.check_installed()
     voice, history = opened(options.model)
     if to_onnx:
         refuse_existing([options.output], options.force)
@@ -71,33 +65,18 @@ def opened(model: str) -> tuple[Voice, Mapping[str, Any]]:
 
 def write(network: nn.Module, bands: int, path: Path) -> None:
     """Trace ``network`` and write it; batch and length stay open."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    try:
-        logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # of tracing: what becomes constant here is constant
-            torch.onnx.export(
-                network,
-                (torch.zeros(2, bands, 13),),
-                str(path),
-                input_names=["mel"],
-                output_names=["sound"],
-                dynamic_axes={"mel": {0: "batch", 2: "frames"}, "sound": {0: "batch", 1: "samples"}},
-                opset_version=_OPSET,
-                dynamo=False,
-            )
-    finally:
-        logger.setLevel(level)
+    inputs, outputs = {"mel": {0: "batch", 2: "frames"}}, {"sound": {0: "batch", 1: "samples"}}
+    tracing.write(network, (torch.zeros(2, bands, 13),), path, inputs, outputs)
 
 
-def difference(voice: Voice, path: Path, lengths: tuple[int, ...] = (1, 7, 50)) -> float:
-    """Largest difference between the sound of the file and of ``voice``, for mels of several lengths."""
-    import onnxruntime
+def difference(voice: Voice, path: Path, lengths: tuple[int, ...] = (1, 7, 50)) -> float | None:
+    """Largest difference between the sound of the file and of ``voice``, for mels of several lengths.
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = min(4, os.cpu_count() or 1)
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    None where ONNX Runtime is not installed.
+    """
+    session = tracing.runtime(path)
+    if session is None:
+        return None
     ours, worst = Synthesizer(voice), 0.0
     generator = torch.Generator().manual_seed(0)
     for batch, frames in enumerate(lengths, start=1):
@@ -110,24 +89,16 @@ def difference(voice: Voice, path: Path, lengths: tuple[int, ...] = (1, 7, 50)) 
 
 
 def _export_onnx(voice: Voice, output: Path) -> None:
-    import onnx
-
     voice.fuse()
     with written_aside(output) as aside:
         write(Speaker(voice).eval(), voice.mel.n_mels, aside)
-        graph = onnx.load(str(aside))
-        facts = {
-            "onsei": __version__, "sample_rate": str(voice.mel.sample_rate), "hop_length": str(voice.mel.hop),
-            "mel": json.dumps(to_dict(voice.mel)),
-        }  # fmt: skip
-        onnx.helper.set_model_props(graph, facts)
-        onnx.save(graph, str(aside))
+        facts = {"sample_rate": str(voice.mel.sample_rate), "hop_length": str(voice.mel.hop)}
+        tracing.describe(aside, facts | {"mel": json.dumps(to_dict(voice.mel))})
     size = output.stat().st_size / 2**20
     print(f"wrote {output}: {size:.1f} MiB, from mel (batch, {voice.mel.n_mels}, frames) to sound (batch, samples)")
-    if find_spec("onnxruntime") is None:
-        print("not compared with this model's own sound: install onnxruntime (`onsei[onnx]`) for that")
-        return
     found = difference(voice, output)
+    if found is None:
+        return
     if found > _FAR:
         raise ModelError(f"{output}: its sound is {found:.1e} from ours", "do not use this file")
     print(f"compared in ONNX Runtime: samples differ by at most {found:.1e}")
