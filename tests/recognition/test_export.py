@@ -103,3 +103,12 @@ def test_a_file_is_not_overwritten_and_a_missing_library_is_named(model, exporte
     monkeypatch.setattr(tracing, "find_spec", lambda name: None if name == "onnx" else find(name))
     assert_refused(command(capsys, "export", model, "--output", tmp_path / "b.onnx"), "onsei[onnx]")
     assert not (tmp_path / "b.onnx").exists()
+
+
+def test_without_the_runtime_the_file_is_written_and_not_compared(model, tmp_path, capsys, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(tracing, "find_spec", lambda name: None if name == "onnxruntime" else find(name))
+    answer = command(capsys, "export", model, "--output", tmp_path / "c.onnx")
+    assert answer.status == 0
+    assert "not compared" in answer.out
+    assert onnx.load(str(tmp_path / "c.onnx")).graph.name

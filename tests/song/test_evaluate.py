@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from onsei import cli
 from onsei.data import manifest
-from onsei.errors import ConfigError, DataError
+from onsei.errors import ConfigError, DataError, OnseiError
 from onsei.systems.song.config import Evaluate
 from onsei.systems.song.data.batches import collated
 from onsei.systems.song.data.example import FRAMES, NETWORK, NOTES
@@ -114,6 +114,8 @@ def test_songs_are_sung_heard_and_drawn(options, tmp_path, monkeypatch, capsys):
 def test_what_cannot_be_measured(options, made, tmp_path):
     with pytest.raises(ConfigError, match="png"):
         evaluate(replace(options, picture=tmp_path / "a.pdf"))
+    with pytest.raises(OnseiError, match="no-such-folder"):
+        evaluate(replace(options, sing=1, embedding=str(tmp_path / "no-such-folder")))
     rows = list(manifest.Manifest.open(options.test_manifest))[:2]
     empty = tmp_path / "none.jsonl"
     manifest.write(empty, [replace(row, audio=tmp_path / "no.wav") for row in rows])

@@ -30,6 +30,7 @@ from onsei.systems.song.evaluation.morae import Begun
 from onsei.systems.song.inference import Singer
 from onsei.systems.song.plots import side_by_side
 from onsei.systems.song.sketch.embedding import open_embedding
+from onsei.systems.song.sketch.frames import Embedding
 
 __all__ = ["evaluate"]
 
@@ -76,6 +77,7 @@ def evaluate(options: Evaluate) -> dict[str, float]:
         raise ConfigError(f"picture: {options.picture}", "name a file that ends in .png or .svg", ["picture"])
     manifest = Manifest.open(options.test_manifest)
     codebook = beginning.told(beginning.opened_base(options.model)).sketch.codebook
+    embedding = open_embedding(options.embedding, options.device) if options.sing else None
     singer = Singer.load(options.model, options.device)
     latents = Latents(singer.autoencoder, options.latent_cache)
     sizes = singer.network.sizes
@@ -83,7 +85,8 @@ def evaluate(options: Evaluate) -> dict[str, float]:
     heard = _heard(manifest, prepared, options)
     numbers = {"songs": float(len(heard.rows)), "faults": float(len(heard.faults))}
     numbers |= _taught(singer, heard, options) | _morae(singer, heard, options) | _pitch(singer, heard, options)
-    numbers |= _sung(singer, prepared, heard, options)
+    if embedding is not None:
+        numbers |= _sung(singer, prepared, heard, embedding, options)
     print(f"{options.model} on {options.test_manifest}: {len(heard.rows)} songs")
     for name, title in TITLES.items():
         if name in numbers:
@@ -147,13 +150,15 @@ def _pitch(singer: Singer, heard: Heard, options: Evaluate) -> dict[str, float]:
     return found | ({"pitch_correlation_other": wrong.correlation} if wrong.voiced else {})
 
 
-def _sung(singer: Singer, prepared: Preparation, heard: Heard, options: Evaluate) -> dict[str, float]:
+def _sung(
+    singer: Singer, prepared: Preparation, heard: Heard, embedding: Embedding, options: Evaluate
+) -> dict[str, float]:
     pairs = zip(heard.rows, heard.items, strict=True)
     told = [(row, item) for row, item in pairs if isinstance(row.extra.get("symbols"), str)][: options.sing]
     if not told:
         return {}
     rows, items = [row for row, _ in told], [item for _, item in told]
-    embedding, rate = open_embedding(options.embedding, options.device), singer.sample_rate
+    rate = singer.sample_rate
     prompts = [prepared.prompt_of(row) for row in rows]
     asked = [measure.request(row, prompt, options) for row, prompt in zip(rows, prompts, strict=True)]
     sounds = measure.sung(singer, asked)
