@@ -72,6 +72,28 @@ def test_mixup_blends_sounds_and_their_classes_alike():
     assert (lengths >= given.lengths).all()
 
 
+def test_copies_of_a_sound_are_blended_alike_and_drawn_together():
+    given = batch(labels=(0, 1, 2), lengths=(20,) * 6, owners=(0, 0, 1, 1, 2, 2))
+    blended = learner(augment=Augment(mixup=0.5), agreement=1.0)._mixed(given, Clock(0, 0, 5))
+    assert torch.equal(blended[2][0::2], blended[2][1::2])
+    basis = given.features.flatten(1)
+    shares = torch.linalg.lstsq(basis.T, blended[0].flatten(1).T).solution.T
+    assert float(shares[0::2, 1::2].abs().max()) < 1e-4  # a first copy holds nothing of second ones
+    torch.testing.assert_close(shares[0::2, 0::2], shares[1::2, 1::2], atol=1e-4, rtol=0)
+
+    with torch.no_grad():
+        scores = learner().modules["model"](given.features, given.lengths).log_softmax(-1)
+    first, second = scores[0::2], scores[1::2]
+    apart = 0.5 * ((first.exp() - second.exp()) * (first - second)).sum(-1).mean()
+    truth = given.labels.repeat_interleave(2)
+    plain = torch.nn.functional.nll_loss(scores, truth)
+    found = {}
+    logged = learner(agreement=2.0).step(given, Clock(0, 0, 0), lambda name, loss: found.update({name: loss}))
+    torch.testing.assert_close(logged["loss"], plain)
+    torch.testing.assert_close(logged["disagree"], apart)
+    torch.testing.assert_close(found["model"].detach(), plain + 2 * apart)
+
+
 def test_a_check_votes_over_the_pieces_of_a_sound():
     one = learner()
     one.modules["model"].eval()

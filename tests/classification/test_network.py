@@ -21,9 +21,14 @@ def network(**options):
 
 
 @settings(deadline=None, max_examples=30)
-@given(lengths=st.lists(st.integers(1, 60), min_size=1, max_size=5), full_band=st.booleans(), haste=st.integers(1, 3))
-def test_a_sound_alone_gives_what_it_gives_in_a_batch(lengths, full_band, haste):
-    model = network(full_band=full_band, haste=haste).eval()
+@given(
+    lengths=st.lists(st.integers(1, 60), min_size=1, max_size=5),
+    full_band=st.booleans(),
+    haste=st.integers(1, 3),
+    recurrent=st.sampled_from([0, 6]),
+)
+def test_a_sound_alone_gives_what_it_gives_in_a_batch(lengths, full_band, haste, recurrent):
+    model = network(full_band=full_band, haste=haste, recurrent=recurrent).eval()
     sounds = [torch.randn(16, n, generator=torch.Generator().manual_seed(n)) for n in lengths]
     padded = pad_sequence([x.T for x in sounds], batch_first=True).transpose(1, 2)
     with torch.no_grad():
@@ -32,8 +37,9 @@ def test_a_sound_alone_gives_what_it_gives_in_a_batch(lengths, full_band, haste)
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
 
 
-def test_what_stands_in_the_padding_does_not_matter_in_training_either():
-    model = network(dropout=0.0).train()
+@pytest.mark.parametrize("recurrent", [0, 6])
+def test_what_stands_in_the_padding_does_not_matter_in_training_either(recurrent):
+    model = network(dropout=0.0, recurrent=recurrent).train()
     features, lengths = torch.randn(3, 16, 40), torch.tensor([40, 21, 9])
     other = features.clone()
     other[1, :, 21:], other[2, :, 9:] = 7.0, -3.0
@@ -47,6 +53,17 @@ def test_pitch_is_told_apart_only_where_the_last_convolution_spans_all_bands():
     for full_band, apart in ((True, True), (False, False)):
         model = network(full_band=full_band, haste=1, channels=(4, 8), strides=(2, 1)).eval()
         assert (not torch.allclose(model(low), model(high), atol=1e-5)) == apart
+
+
+def test_a_recurrent_layer_hears_in_which_order_things_come():
+    x = torch.randn(1, 16, 64, generator=torch.Generator().manual_seed(0))
+    halves = torch.cat([x[..., 32:], x[..., :32]], -1)
+    for recurrent in (0, 6):
+        model = network(haste=1, channels=(4,), strides=(1,), recurrent=recurrent).eval()
+        with torch.no_grad():
+            pooled = model.network(x), model.network(halves)
+        apart = float((pooled[0] - pooled[1]).abs().mean() / pooled[0].abs().mean())
+        assert (apart > 0.05) == bool(recurrent), apart
 
 
 def test_strides_for_every_convolution():

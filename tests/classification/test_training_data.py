@@ -38,6 +38,19 @@ def test_changes_are_the_same_for_a_row_in_an_epoch_and_others_in_another(corpus
     assert not torch.equal(one, plain)
 
 
+def test_copies_of_a_sound_are_changed_each_in_its_own_way(corpus):
+    row = rows(corpus)[1]
+    alone = Preparation(CLASSES, FEATURES, ALL)(row, Draw(1, 0, row.id)).pieces
+    (first, second), again = (
+        Preparation(CLASSES, FEATURES, ALL, twins=True)(row, Draw(1, 0, row.id)).pieces for _ in range(2)
+    )
+    assert torch.equal(first, alone[0])
+    assert not torch.equal(first, second)
+    assert torch.equal(second, again[1])
+    item = Preparation(CLASSES, FEATURES, ALL, twins=True)(row, Draw(1, 1, row.id))
+    assert collate([item, item], []).owners.tolist() == [0, 0, 1, 1]
+
+
 SOUNDS = replace(ALL, speed=0.2, trim=0.3, noise_prob=0.7)
 
 

@@ -9,7 +9,7 @@ import torch
 from onsei.data.loader import Draw
 from onsei.data.manifest import Manifest
 from onsei.systems.recognition.config import Augment, Features
-from onsei.systems.recognition.consistency import disagreement, divergence, doubled
+from onsei.systems.recognition.consistency import disagreement, doubled, framewise
 from onsei.systems.recognition.data import Changes, Preparation, collate
 from onsei.text.alphabet import Alphabet
 from tests.recognition.corpus import command, rows, steps, train, write
@@ -55,18 +55,18 @@ def test_copies_are_of_two_voices_at_one_time():
 
 def test_the_divergence_is_the_mean_of_both_directions_over_sound_only():
     first, second = scores(0), scores(1)
-    found = divergence(torch.cat([first, second]), torch.cat([LENGTHS, LENGTHS]))
+    found = framewise(torch.cat([first, second]), torch.cat([LENGTHS, LENGTHS]))
     wanted = 0.0
     for item, frames in enumerate(LENGTHS.tolist()):
         p, q = first[item, :frames].exp(), second[item, :frames].exp()
         wanted += 0.5 * float((p * (p / q).log()).sum() + (q * (q / p).log()).sum())
     assert float(found) == pytest.approx(wanted, rel=1e-5)
-    assert float(divergence(torch.cat([first, first]), torch.cat([LENGTHS, LENGTHS]))) == 0
+    assert float(framewise(torch.cat([first, first]), torch.cat([LENGTHS, LENGTHS]))) == 0
 
 
 def test_each_copy_is_drawn_to_the_other_as_it_stands():
     logits = torch.cat([scores(0), scores(1)]).requires_grad_()
-    divergence(logits.log_softmax(-1), torch.cat([LENGTHS, LENGTHS])).backward()
+    framewise(logits.log_softmax(-1), torch.cat([LENGTHS, LENGTHS])).backward()
     p, q = scores(0).exp(), scores(1).exp()
     sound = torch.arange(6)[None, :, None] < LENGTHS[:, None, None]
     torch.testing.assert_close(logits.grad[:2], 0.5 * (p - q) * sound)  # of cross entropy with q as the target

@@ -13,8 +13,12 @@ from onsei.nn.rnn import BatchRNN, pack, unpack
 from onsei.systems.articulation.config.network import Model
 from onsei.systems.articulation.encoder import FrameEncoder
 
-ENCODED_AT_ONCE = 256
-"""Frames that are encoded at a time where no gradients are wanted: memory does not grow with the film."""
+WINDOWS_AT_ONCE = 256
+"""Windows whose mels are computed at a time: memory does not grow with the film."""
+FRAMES_AT_ONCE = 256
+"""Frames that an accelerator encodes at a time where no gradients are wanted."""
+PIXELS_AT_ONCE = 4 * 256**2
+"""As many as a CPU encodes at a time: activations that outgrow its caches cost twice the time."""
 
 
 class MelGenerator(nn.Module):
@@ -57,7 +61,7 @@ class MelGenerator(nn.Module):
         if torch.is_grad_enabled():
             vectors = self.encoder(pictures)
         else:
-            vectors = torch.cat([self.encoder(part) for part in torch.split(pictures, ENCODED_AT_ONCE)])
+            vectors = torch.cat([self.encoder(part) for part in torch.split(pictures, _at_once(pictures))])
         whole = vectors.new_zeros(*mask.shape, vectors.shape[-1])
         found: Tensor = whole.masked_scatter(mask[..., None], vectors)
         return found
@@ -95,8 +99,13 @@ class MelGenerator(nn.Module):
             return mel
         windows = features[0].unfold(0, window, 1).transpose(1, 2)  # (T - window + 1, window, D)
         parts = []
-        for part in torch.split(windows, ENCODED_AT_ONCE):
+        for part in torch.split(windows, WINDOWS_AT_ONCE):
             parts.append(self.decoded(part, torch.full((len(part),), window)))
         mels = torch.cat(parts)
         start = mels[0, : (window - 1) * self.subframes]
         return torch.cat([start, mels[:, -self.subframes :].flatten(0, 1)])
+
+
+def _at_once(pictures: Tensor) -> int:
+    height, width = pictures.shape[-2:]
+    return max(1, PIXELS_AT_ONCE // (height * width)) if pictures.device.type == "cpu" else FRAMES_AT_ONCE

@@ -1,4 +1,4 @@
-"""A small convolutional network over log-mel spectrograms.
+"""A small convolutional network over log-mel spectrograms, with a recurrent layer where one is asked for.
 
 B batch, D mel bands, T frames, C channels, N classes.
 """
@@ -11,13 +11,15 @@ from torch import Tensor, nn
 from onsei.errors import ConfigError
 from onsei.nn.conv import MaskedConv
 from onsei.nn.masks import length_mask
+from onsei.nn.rnn import BatchRNN, pack, unpack
 from onsei.systems.classification.config import Model
 
 
 class ConvNet(nn.Module):
     """Strided convolutions with batch norm, then the mean over bands, and mean and maximum over time.
 
-    The first step of 2 is what makes it cheap. Padding is masked: a clip alone gives what it gives in a batch.
+    The first step of 2 is what makes it cheap. Padding is masked: a clip alone gives what it gives in a batch. In place
+    of the mean over bands may stand a bidirectional GRU that reads them all (Choi et al. 2017, CRNN).
 
     Args:
         options: the network's shape.
@@ -50,6 +52,11 @@ class ConvNet(nn.Module):
             ]
             before, bins = width, (bins - 1) // stride + 1
         self.convs = MaskedConv(nn.Sequential(*layers))
+        self.recurrent: BatchRNN | None = None
+        if options.recurrent:
+            seen = before * (1 if options.full_band else bins)
+            self.recurrent = BatchRNN(seen, options.recurrent, dropout=options.dropout)
+            before = options.recurrent
         self.width = before
         """Values C that a sound is brought to."""
 
@@ -65,13 +72,21 @@ class ConvNet(nn.Module):
         """
         x = features[:, None]
         if lengths is None or bool((lengths == x.size(-1)).all()):
-            x = self.convs.seq_module(x.contiguous(memory_format=torch.channels_last)).mean(2)  # (B, C, F)
+            x = self.convs.seq_module(x.contiguous(memory_format=torch.channels_last))  # (B, C, D', F)
+            x = self._over_bands(x, torch.full((len(x),), x.size(-1)))
             return torch.add(x.mean(2), x.amax(2))
         x, lengths = self.convs(x, lengths)
-        x = x.mean(2)
+        x = self._over_bands(x, lengths)
         mask = length_mask(lengths, x.size(-1), x.device)[:, None]
         mean = (x * mask).sum(2) / lengths.to(x.device, x.dtype)[:, None]
         return torch.add(mean, x.masked_fill(~mask, float("-inf")).amax(2))
+
+    def _over_bands(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """x, (B, C, D', F), of ``lengths`` frames, (B,), without its bands: (B, C', F), zeros as padding."""
+        if self.recurrent is None:
+            return x.mean(2)
+        frames = x.flatten(1, 2).transpose(1, 2)
+        return unpack(self.recurrent(pack(frames, lengths)), x.size(-1)).transpose(1, 2)
 
 
 class MelClassifier(nn.Module):

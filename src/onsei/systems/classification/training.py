@@ -1,6 +1,6 @@
 """Training a classifier: the Learner, and the verb that builds and runs it.
 
-B batch, P pieces, D feature rows, T frames, N classes.
+B sounds of a batch, P pieces, D feature rows, T frames, N classes.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from onsei.data.provenance import Provenance
 from onsei.errors import ConfigError, DataError, RunError
 from onsei.hub import store
 from onsei.hub.about import About, base
+from onsei.nn.divergence import divergence
 from onsei.systems.classification import network
 from onsei.systems.classification.config import Train
 from onsei.systems.classification.data import (
@@ -82,21 +83,30 @@ class Classifying:
         logits = model(features, lengths)
         smoothing = self.options.optimization.label_smoothing
         truth = truth * (1 - smoothing) + smoothing / len(self.labels)
-        losses = -(truth * self.weights.to(truth) * log_softmax(logits.float(), -1)).sum(-1)
-        loss = losses.mean()
-        update("model", loss)
+        scores = log_softmax(logits.float(), -1)
+        loss = -(truth * self.weights.to(truth) * scores).sum(-1).mean()
         right = (logits.argmax(-1) == truth.argmax(-1)).float().mean()
-        return {"loss": loss.detach(), "accuracy": 100 * right.detach()}
+        logged = {"loss": loss.detach(), "accuracy": 100 * right.detach()}
+        if self.options.agreement:
+            apart = divergence(scores[0::2], scores[1::2]).mean()
+            loss, logged["disagree"] = loss + self.options.agreement * apart, apart.detach()
+        update("model", loss)
+        return logged
 
     def _mixed(self, batch: Batch, clock: Clock) -> tuple[Tensor, Tensor, Tensor]:
-        """Features, lengths and classes as probabilities, (B, N); blended in pairs (Zhang et al. 2018)."""
-        truth = one_hot(batch.labels, len(self.labels)).float()
+        """Features, lengths and classes as probabilities, (P, N); blended in pairs (Zhang et al. 2018).
+
+        The copies of a sound follow each other, and are blended with those of one other by the same share.
+        """
+        truth = one_hot(batch.labels[batch.owners], len(self.labels)).float()
         alpha = self.options.augment.mixup
         if not alpha:
             return batch.features, batch.lengths, truth
         random = np.random.default_rng(clock.seed)
+        copies = len(batch.owners) // max(1, batch.size)
         order = torch.from_numpy(random.permutation(batch.size))
-        share = torch.from_numpy(random.beta(alpha, alpha, batch.size)).to(batch.features)
+        order = (order[:, None] * copies + torch.arange(copies)).flatten()
+        share = torch.from_numpy(random.beta(alpha, alpha, batch.size)).to(batch.features).repeat_interleave(copies)
         other = order.to(batch.features.device)
         features = torch.lerp(batch.features[other], batch.features, share[:, None, None])
         truth = torch.lerp(truth[other], truth, share[:, None])
@@ -165,7 +175,8 @@ def train(options: Train) -> Summary | None:
     learner = Classifying(model, labels, options, class_weights(options, labels, counts))
     classes, seed = {name: number for number, name in enumerate(labels)}, options.training.seed
     cache = cache_for(options.features, options.data, options.augment)
-    training = Preparation(classes, options.features, options.augment, cache, memory_for(options.data))
+    twins = options.agreement > 0
+    training = Preparation(classes, options.features, options.augment, cache, memory_for(options.data), twins)
     checking = Preparation(classes, options.features)
 
     def finish(folder: Path, history: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from onsei.nn.divergence import divergence
 from onsei.nn.masks import length_mask
 from onsei.systems.recognition.data import Batch
 
@@ -50,10 +51,8 @@ def doubled(batch: Batch, voices: Voices, seed: int) -> Batch:
     )
 
 
-def divergence(scores: Tensor, lengths: Tensor) -> Tensor:
-    """How far apart the copies' labels are: the mean of both Kullback-Leibler divergences, summed over frames.
-
-    Each copy is drawn to the other as it is, without a gradient through the one that is aimed at (section 3.1).
+def framewise(scores: Tensor, lengths: Tensor) -> Tensor:
+    """How far apart the copies' labels are: ``divergence``, summed over frames (section 3.1).
 
     Args:
         scores: log-probabilities, shape (2B, F, V).
@@ -63,13 +62,13 @@ def divergence(scores: Tensor, lengths: Tensor) -> Tensor:
         The sum over B utterances, a scalar.
     """
     sound = length_mask(lengths[: len(scores) // 2], scores.size(1), scores.device)
-    return _apart(scores)[sound].sum()
+    return divergence(*scores.chunk(2))[sound].sum()
 
 
 def disagreement(logits: Tensor, lengths: Tensor) -> Tensor:
     """How far apart the copies are in what they are heard to say, wherever it stands.
 
-    As ``divergence``, but of whole utterances: a label's score is the logsumexp of its logits over the frames; the
+    As ``framewise``, but of whole utterances: a label's score is the logsumexp of its logits over the frames; the
     blank, 0, has none.
 
     Args:
@@ -81,12 +80,4 @@ def disagreement(logits: Tensor, lengths: Tensor) -> Tensor:
     """
     sound = length_mask(lengths, logits.size(1), logits.device)
     pooled = logits.float()[..., 1:].masked_fill(~sound[..., None], -torch.inf).logsumexp(1)  # (2B, V - 1)
-    return _apart(pooled.log_softmax(-1)).sum()
-
-
-def _apart(scores: Tensor) -> Tensor:
-    """Mean of both divergences between the halves of log-probabilities (2B, ..., V): shape (B, ...)."""
-    first, second = scores.chunk(2)
-    onto_first = (first.detach().exp() * (first.detach() - second)).sum(-1)
-    onto_second = (second.detach().exp() * (second.detach() - first)).sum(-1)
-    return 0.5 * (onto_first + onto_second)
+    return divergence(*pooled.log_softmax(-1).chunk(2)).sum()

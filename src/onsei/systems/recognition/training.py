@@ -28,7 +28,7 @@ from onsei.metrics.wer import char_errors, word_errors
 from onsei.systems.recognition import network
 from onsei.systems.recognition.config import Encoder, Features, Train
 from onsei.systems.recognition.config import Optimizer as OptimizerOptions
-from onsei.systems.recognition.consistency import Voices, disagreement, divergence, doubled
+from onsei.systems.recognition.consistency import Voices, disagreement, doubled, framewise
 from onsei.systems.recognition.data import (
     Batch,
     Preparation,
@@ -113,7 +113,7 @@ class CTCLearner:
         loss = _ctc(logits, lengths, batch) / batch.size
         logged = {"loss": loss.detach(), "too_short_count": (batch.needed > lengths.cpu()).sum()}
         if self.consistency:
-            apart = divergence(log_softmax(logits.float(), -1), lengths) / (batch.size // 2)
+            apart = framewise(log_softmax(logits.float(), -1), lengths) / (batch.size // 2)
             loss, logged["apart"] = loss + self.consistency * apart, apart.detach()
         if self.agreement:
             apart = disagreement(logits, lengths) / max(1, batch.size // 2)

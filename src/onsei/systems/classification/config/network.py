@@ -19,8 +19,11 @@ class Model:
     """By how much longer the first convolution and its step are over time: fine time at the cost of coarse."""
     full_band: bool = False
     """The last convolution spans all bands that are left, with a step of 1, and so can tell high from low."""
+    recurrent: NonNegativeInt = 0
+    """Units of a bidirectional GRU over time after the convolutions, which then sees all bands that are left; 0: none,
+    and their mean decides."""
     dropout: Fraction = 0.2
-    """Dropout before the classes."""
+    """Dropout before the classes, and before the GRU."""
 
 
 @options

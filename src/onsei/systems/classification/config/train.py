@@ -62,6 +62,9 @@ class Train:
     """The pretrained encoder in its place, with features of kind wave."""
     augment: Augment = Augment()
     """Random changes of the training sounds."""
+    agreement: NonNegative = 0.0
+    """Weight of the difference between the classes heard in two copies of a sound, each changed in its own way, at
+    twice the work; 0: one copy."""
     data: Data = Data()
     """Batches."""
     optimization: Optimizer = Optimizer()

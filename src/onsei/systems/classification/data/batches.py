@@ -36,7 +36,7 @@ class Item:
 
     id: str
     pieces: tuple[Tensor, ...]
-    """What the network hears of it, (D, T) each: one in training, all of the sound otherwise."""
+    """What the network hears of it, (D, T) each: in training one, or two copies; all of the sound otherwise."""
     label: int
 
 
@@ -77,6 +77,8 @@ class Preparation:
     """None for validation and tests."""
     cache: FeatureCache | None = None
     memory: Memory[str, NDArray[np.float32]] = field(default_factory=lambda: Memory(0))
+    twins: bool = False
+    """Make each training sound twice, changed in two ways."""
     changes: Changes | None = field(init=False, repr=False, compare=False)
     """What ``augment`` asks for; made here, so that a fault in it is found before training starts."""
 
@@ -103,8 +105,12 @@ class Preparation:
             sound = self._sound(row)
             spans = pieces(len(sound), self.features)
             return Item(row.id, tuple(self.front(sound[a : a + n]) for a, n in spans), label)
-        raw = self._cut(self._drawn(row, draw, self.changes), draw)
-        return Item(row.id, (self.changes(self.front.finished(torch.from_numpy(raw)), draw),), label)
+        draws = [draw, replace(draw, id=f"{draw.id}|twin")] if self.twins else [draw]
+        return Item(row.id, tuple(self._changed(row, one, self.changes) for one in draws), label)
+
+    def _changed(self, row: Row, draw: Draw, changes: Changes) -> Tensor:
+        raw = self._cut(self._drawn(row, draw, changes), draw)
+        return changes(self.front.finished(torch.from_numpy(raw)), draw)
 
     def _cut(self, raw: NDArray[np.float32], draw: Draw) -> NDArray[np.float32]:
         """A random piece of ``raw``, (D, T), that is not longer than the network hears at once; a copy."""
