@@ -8,9 +8,9 @@ import torch
 import onsei
 from onsei.config import from_recipe
 from onsei.errors import AudioError, ModelError
-from onsei.systems.classification.config import Train
+from onsei.systems.classification.config import Data, Train
 from onsei.systems.classification.data.example import RATE
-from onsei.systems.classification.dryrun import dry_run
+from onsei.systems.classification.dryrun import dry_run, noise
 from tests.classification import encoders
 from tests.classification.sounds import command, labeled, rows, save, train, write
 from tests.commands import assert_refused
@@ -119,6 +119,16 @@ def test_the_dry_run_of_the_courses_recipe_builds_its_network_without_weights(ca
     assert "23.69 M parameters" in answer.out
     assert "one step: " in answer.out
     assert "peak memory" in answer.out
+
+
+def test_a_dry_run_hears_copies_where_training_would(capsys):
+    words = ("--agreement", "0.5", "--batch-size", "3", "--seconds", "0.5", "--model.recurrent", "8", "--device", "cpu")
+    answer = command(capsys, "train", "base", "--dry-run", *words)
+    assert answer.status == 0, answer.err
+    options = Train(agreement=0.5, data=Data(batch_size=3))
+    assert noise(options, 2).owners.tolist() == [0, 0, 1, 1, 2, 2]
+    assert len(noise(options, 2).features) == 6
+    assert len(noise(replace(options, agreement=0), 2).features) == 3
 
 
 def test_a_dry_run_takes_what_is_frozen_into_account(tmp_path):

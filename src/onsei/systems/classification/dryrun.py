@@ -60,11 +60,12 @@ def dry_run(options: Train) -> dict[str, float]:
 def noise(options: Train, classes: int) -> Batch:
     """A batch of noise as training would hear it."""
     front, size = FrontEnd(options.features), options.data.batch_size
+    owners = torch.arange(size).repeat_interleave(2 if options.agreement else 1)
     draw = torch.Generator().manual_seed(options.training.seed)
     return Batch(
         ids=tuple(map(str, range(size))),
-        features=torch.randn(size, front.bins, front.piece, generator=draw),
-        lengths=torch.full((size,), front.piece),
-        owners=torch.arange(size),
+        features=torch.randn(len(owners), front.bins, front.piece, generator=draw),
+        lengths=torch.full((len(owners),), front.piece),
+        owners=owners,
         labels=torch.arange(size) % classes,
     )
