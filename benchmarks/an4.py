@@ -2,9 +2,9 @@
 
     python benchmarks/an4.py --data ../shared/data/an4_mfcc --json benchmarks/results/an4.json
 
-The training rows are split by speaker: the smaller part chooses the checkpoint. The dev split is scored once, at the
-end. What the recipe holds was chosen on other splits of the training rows. Every word of dev counts, whether its labels
-were heard in training or not.
+The training rows are split by speaker: a quarter, which is not trained on, chooses the checkpoint. The dev split is
+scored once, at the end. What the recipe holds was chosen on other splits of the training rows, and looked at on dev.
+Every word of dev counts, whether its labels were heard in training or not.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     chosen, extra = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as name:
-        split = ["--val", "0.08", "--by", "speaker", "--seed", "0"]
+        split = ["--val", "0.24", "--by", "speaker", "--seed", "0"]
         found = corpus.run("an4", chosen.data, chosen.keep or Path(name), split, extra)
     reached = {"dev_wer": found["dev"]["wer"], "train_minutes": found["train_minutes"]}
     held = {name: reached[name] <= bar for name, bar in BARS.items()}
