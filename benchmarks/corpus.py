@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 
-def run(recipe: str, data: Path, folder: Path, split: Sequence[str], extra: Sequence[str]) -> dict[str, Any]:
+def run(
+    recipe: str, data: Path, folder: Path, split: Sequence[str], extra: Sequence[str], average: int = 0
+) -> dict[str, Any]:
     """Train ``recipe`` on the corpus ``data`` and score its dev split, which nothing before sees.
 
     Args:
@@ -20,6 +22,7 @@ def run(recipe: str, data: Path, folder: Path, split: Sequence[str], extra: Sequ
         folder: where manifests and run go.
         split: how `onsei data split` takes validation off train.
         extra: further flags of `onsei recognition train`.
+        average: epochs whose weights are averaged, those of the best validation; 0 scores the best one alone.
 
     Returns:
         What `evaluate` wrote, the minutes of training, and the validation that chose the checkpoint.
@@ -29,10 +32,14 @@ def run(recipe: str, data: Path, folder: Path, split: Sequence[str], extra: Sequ
     subprocess.run([*onsei, "data", "split", str(data / "train.jsonl"), "--output-dir", str(parts), *split], check=True)
     began = time.perf_counter()
     words = ["--train-manifest", str(parts / "train.jsonl"), "--val-manifest", str(parts / "val.jsonl")]
-    words += ["--output-dir", str(model), *extra]
+    words += ["--output-dir", str(model), *(["--checkpoint"] if average else []), *extra]
     subprocess.run([*onsei, "recognition", "train", recipe, *words], check=True)
     minutes = (time.perf_counter() - began) / 60
-    words = [str(model), "--test-manifest", str(data / "dev.jsonl"), "--json", str(scores)]
+    scored = folder / "averaged" if average else model
+    if average:
+        words = [str(model), "--best", str(average), "--output-dir", str(scored)]
+        subprocess.run([*onsei, "average", *words], check=True)
+    words = [str(scored), "--test-manifest", str(data / "dev.jsonl"), "--json", str(scores)]
     words += ["--table", str(folder / "dev.jsonl")]
     subprocess.run([*onsei, "recognition", "evaluate", *words], check=True)
     return {
