@@ -4,8 +4,8 @@
 
 The training rows are split by speaker: the smaller part, which is not trained on, chooses the thirty epochs whose
 weights `onsei average` brings together. The dev split is scored once, at the end. What the recipe holds was chosen on
-other splits of the training rows; that many epochs are averaged was decided with dev in sight. Every word of dev
-counts, whether its labels were heard in training or not.
+other splits of the training rows, but that the rate is constant and that many epochs are averaged was decided with dev
+in sight. Every word of dev counts, whether its labels were heard in training or not.
 """
 
 from __future__ import annotations
