@@ -25,7 +25,7 @@ def run(
         average: epochs whose weights are averaged, those of the best validation; 0 scores the best one alone.
 
     Returns:
-        What `evaluate` wrote, the minutes of training, and the validation that chose the checkpoint.
+        What `evaluate` wrote, the minutes of training, and the last validations.
     """
     onsei = [sys.executable, "-m", "onsei"]
     parts, model, scores = folder / "parts", folder / "run", folder / "dev.json"
