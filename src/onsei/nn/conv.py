@@ -71,5 +71,6 @@ def conv_lengths(lengths: Tensor, conv: nn.Conv2d) -> Tensor:
 def _over_sound(norm: nn.BatchNorm2d, x: Tensor, mask: Tensor) -> Tensor:
     """Apply ``norm`` to the frames of x, (B, C, D, T), where ``mask``, (B, T), is true; zeros elsewhere."""
     frames = x.permute(0, 3, 1, 2)  # (B, T, C, D)
-    normed = norm(frames[mask][..., None])[..., 0]  # (N, C, D)
+    # Contiguous: where channels come last, torch's backward pass through a batch norm of width 1 is wrong on CPUs.
+    normed = norm(frames[mask].contiguous()[..., None])[..., 0]  # (N, C, D)
     return torch.zeros_like(frames).masked_scatter(mask[..., None, None], normed.to(frames.dtype)).permute(0, 2, 3, 1)
