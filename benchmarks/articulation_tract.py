@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ WHAT: dict[str, list[str]] = {
 }
 TRAINING: dict[str, list[str]] = {"hop105": ["--delta", "0.3", "0.3"]}
 """Neighboring mel frames of one picture belong together: their differences are learned too."""
-STEPS = 1600
+STEPS = 1500
 BARS = {"mel_mae": 4.5, "f1_error": 60.0, "f2_error": 100.0}
 
 
@@ -45,13 +46,15 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=record.ROOT.parent / "shared" / "data" / "tract_sim")
     parser.add_argument("--keep", type=Path, help="folder to keep the runs in")
     parser.add_argument("--steps", type=int, default=STEPS, help="of training each")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at once; each takes one core")
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
-        for what in chosen.what:
-            found = measured(what, chosen, chosen.keep or Path(name))
-            results |= {f"{what}_{key}": value for key, value in found.items()}
+        with ThreadPoolExecutor(chosen.jobs) as pool:
+            made = pool.map(lambda what: measured(what, chosen, chosen.keep or Path(name)), chosen.what)
+            for what, found in zip(chosen.what, made, strict=True):
+                results |= {f"{what}_{key}": value for key, value in found.items()}
     held = {}
     if "hop420" in chosen.what:
         held = {f"hop420_{name}": results[f"hop420_{name}"] <= bar for name, bar in BARS.items()}
