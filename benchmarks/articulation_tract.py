@@ -50,11 +50,10 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
     results: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as name:
-        with ThreadPoolExecutor(chosen.jobs) as pool:
-            made = pool.map(lambda what: measured(what, chosen, chosen.keep or Path(name)), chosen.what)
-            for what, found in zip(chosen.what, made, strict=True):
-                results |= {f"{what}_{key}": value for key, value in found.items()}
+    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(chosen.jobs) as pool:
+        made = pool.map(lambda what: measured(what, chosen, chosen.keep or Path(name)), chosen.what)
+        for what, found in zip(chosen.what, made, strict=True):
+            results |= {f"{what}_{key}": value for key, value in found.items()}
     held = {}
     if "hop420" in chosen.what:
         held = {f"hop420_{name}": results[f"hop420_{name}"] <= bar for name, bar in BARS.items()}
