@@ -28,7 +28,7 @@ import record
 
 ONSEI = [sys.executable, "-m", "onsei", "articulation"]
 HELD = ["--test", "aiueo", "spk1_0003", "spk2_0001"]
-COMMON = ["--crop", "14,38,144,144", "--size", "96", "--pairs", "none", "--dtype", "uint8", "--speaker", r"spk\d"]
+COMMON = ["--crop", "14,38,144,144", "--size", "96", "--pairs", "none", "--dtype", "uint8", "--speaker", r"spk\d|aiueo"]
 WHAT: dict[str, list[str]] = {
     "hop420": HELD,
     "hop105": ["--hop-length", "105", *HELD],
