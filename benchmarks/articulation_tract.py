@@ -70,7 +70,7 @@ def measured(what: str, chosen: argparse.Namespace, folder: Path) -> dict[str, A
     call("prepare", "--data-dir", chosen.data, "--out-dir", clips, *flags)
     began = time.perf_counter()
     words = ["--train-manifest", clips / "train.jsonl", "--output-dir", run, "--max-steps", chosen.steps]
-    words += ["--epochs", 1_000_000, "--monitor", "val/loss", *TRAINING.get(what, [])]
+    words += ["--epochs", 1_000_000, *TRAINING.get(what, [])]
     call("train", "small", *words)
     minutes = (time.perf_counter() - began) / 60
     call("evaluate", run, "--test-manifest", clips / "test.jsonl", "--json", scores)

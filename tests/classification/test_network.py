@@ -14,7 +14,7 @@ def network(**options):
     torch.manual_seed(0)
     made = MelClassifier(Model(**{"channels": (4, 6, 8), "strides": (2, 2, 1), **options}), 16, 5)
     for part in made.modules():
-        if isinstance(part, torch.nn.BatchNorm2d):  # as if it had learned
+        if isinstance(part, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):  # as if it had learned
             part.running_mean.uniform_(-0.5, 0.5)
             part.running_var.uniform_(0.5, 1.5)
     return made
@@ -26,9 +26,10 @@ def network(**options):
     full_band=st.booleans(),
     haste=st.integers(1, 3),
     recurrent=st.sampled_from([0, 6]),
+    textures=st.sampled_from([0, 12]),
 )
-def test_a_sound_alone_gives_what_it_gives_in_a_batch(lengths, full_band, haste, recurrent):
-    model = network(full_band=full_band, haste=haste, recurrent=recurrent).eval()
+def test_a_sound_alone_gives_what_it_gives_in_a_batch(lengths, full_band, haste, recurrent, textures):
+    model = network(full_band=full_band, haste=haste, recurrent=recurrent, textures=textures).eval()
     sounds = [torch.randn(16, n, generator=torch.Generator().manual_seed(n)) for n in lengths]
     padded = pad_sequence([x.T for x in sounds], batch_first=True).transpose(1, 2)
     with torch.no_grad():
@@ -37,13 +38,24 @@ def test_a_sound_alone_gives_what_it_gives_in_a_batch(lengths, full_band, haste,
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("recurrent", [0, 6])
-def test_what_stands_in_the_padding_does_not_matter_in_training_either(recurrent):
-    model = network(dropout=0.0, recurrent=recurrent).train()
+@pytest.mark.parametrize(("recurrent", "textures"), [(0, 0), (6, 0), (0, 12)])
+def test_what_stands_in_the_padding_does_not_matter_in_training_either(recurrent, textures):
+    model = network(dropout=0.0, recurrent=recurrent, textures=textures).train()
     features, lengths = torch.randn(3, 16, 40), torch.tensor([40, 21, 9])
     other = features.clone()
     other[1, :, 21:], other[2, :, 9:] = 7.0, -3.0
     torch.testing.assert_close(model(features, lengths), model(other, lengths))
+
+
+def test_padding_does_not_change_what_is_learned():
+    features, lengths = torch.randn(3, 16, 40, generator=torch.Generator().manual_seed(0)), torch.tensor([40, 40, 40])
+    found = []
+    for x in (features, torch.nn.functional.pad(features, (0, 9))):
+        model = network(dropout=0.0).train()
+        model(x, lengths)[:, 0].sum().backward()
+        found.append({name: parameter.grad for name, parameter in model.named_parameters()})
+    assert all(gradient is not None and gradient.abs().sum() > 0 for gradient in found[0].values())
+    torch.testing.assert_close(found[1], found[0], atol=1e-5, rtol=1e-4)
 
 
 def test_pitch_is_told_apart_only_where_the_last_convolution_spans_all_bands():

@@ -13,6 +13,7 @@ from onsei.nn.conv import MaskedConv
 from onsei.nn.masks import length_mask
 from onsei.nn.rnn import BatchRNN, pack, unpack
 from onsei.systems.classification.config import Model
+from onsei.systems.classification.textures import Textures
 
 
 class ConvNet(nn.Module):
@@ -36,7 +37,7 @@ class ConvNet(nn.Module):
                 f"model.strides: {len(options.strides)} for {len(options.channels)} convolutions", "give one for each"
             )
         layers: list[nn.Module] = []
-        before, last = 1, len(options.channels) - 1
+        heard, before, last = bins, 1, len(options.channels) - 1
         for number, (width, stride) in enumerate(zip(options.channels, options.strides, strict=True)):
             span = 3 if number else 5
             spans, steps, padding = (span, span), (stride, stride), (span // 2, span // 2)
@@ -57,7 +58,8 @@ class ConvNet(nn.Module):
             seen = before * (1 if options.full_band else bins)
             self.recurrent = BatchRNN(seen, options.recurrent, dropout=options.dropout)
             before = options.recurrent
-        self.width = before
+        self.textures = Textures(heard, options.textures) if options.textures else None
+        self.width = before + (self.textures.width if self.textures is not None else 0)
         """Values C that a sound is brought to."""
 
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -70,6 +72,15 @@ class ConvNet(nn.Module):
         Returns:
             shape (B, C).
         """
+        pooled = self._pooled(features, lengths)
+        if self.textures is None:
+            return pooled
+        if lengths is None:
+            lengths = torch.full((len(features),), features.size(-1))
+        return torch.cat([pooled, self.textures(features, lengths).to(pooled)], 1)
+
+    def _pooled(self, features: Tensor, lengths: Tensor | None) -> Tensor:
+        """What the convolutions make of a sound: (B, C')."""
         x = features[:, None]
         if lengths is None or bool((lengths == x.size(-1)).all()):
             x = self.convs.seq_module(x.contiguous(memory_format=torch.channels_last))  # (B, C, D', F)

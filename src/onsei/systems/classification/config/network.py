@@ -22,6 +22,9 @@ class Model:
     recurrent: NonNegativeInt = 0
     """Units of a bidirectional GRU over time after the convolutions, which then sees all bands that are left; 0: none,
     and their mean decides."""
+    textures: NonNegativeInt = 0
+    """Tell the classes also by statistics of the sound over time: moments of bands, modulations in windows of this many
+    frames (a second or more), correlations between bands. For noises such as rain or engines; 0: none."""
     dropout: Fraction = 0.2
     """Dropout before the classes, and before the GRU."""
 

@@ -1,0 +1,103 @@
+"""Textures: what stays the same while rain, a fire or an engine goes on, as statistics over time.
+
+B sounds, D mel bands, T frames, G groups of bands, W frames of a window.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d, batch_norm, pad
+
+from onsei.nn.masks import length_mask
+
+GROUPS = 16
+"""Groups of bands G in which modulations and correlations are measured."""
+_STEP = 1.4
+"""A band of modulations ends at this multiple of where it begins: about half an octave."""
+_LEAST = 1e-2
+"""Deviation below which a band counts as still."""
+
+
+class Textures(nn.Module):
+    """Statistics of a log-mel spectrogram over time, by which people tell such sounds (McDermott & Simoncelli 2011).
+
+    Of every band mean, logarithm of the deviation, skewness and logarithm of the kurtosis; of every group of bands how
+    its amplitude's power is spread over modulation frequencies (Welch 1967: Hann windows that overlap by half), in
+    bands of half an octave; of every two groups the correlation. Each is normalized over batches.
+
+    Args:
+        bins: mel bands D.
+        window: frames W in which modulations are measured; a shorter sound is padded with its mean.
+    """
+
+    def __init__(self, bins: int, window: int) -> None:
+        super().__init__()
+        self.groups, self.window = min(GROUPS, bins), window
+        bands = _bands(window // 2 + 1)
+        self.register_buffer("bands", bands, persistent=False)
+        self.register_buffer("hann", torch.hann_window(window), persistent=False)
+        self.register_buffer("pairs", torch.triu_indices(self.groups, self.groups, 1), persistent=False)
+        self.width = 4 * bins + self.groups * bands.size(1) + self.groups * (self.groups - 1) // 2
+        """Numbers a sound."""
+        self.norm = nn.BatchNorm1d(self.width, affine=False)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Statistics, (B, width), of features, (B, D, T), of which the first ``lengths``, (B,), frames are sound."""
+        with torch.autocast(features.device.type, enabled=False):
+            x = features.float()
+            mask = length_mask(lengths, x.size(-1), x.device)[:, None]
+            count = lengths.to(x)[:, None, None]
+            mean = (x * mask).sum(-1, keepdim=True) / count
+            parts = (mean[..., 0], *_moments((x - mean) * mask, count), self._modulations(x, mask, lengths))
+            return self._normalized(torch.cat([*parts, self._correlations((x - mean) * mask)], 1))
+
+    def _normalized(self, x: Tensor) -> Tensor:
+        """x, (B, width), of mean 0 and deviation 1 over the batch; a sound alone, by the sounds before it."""
+        if len(x) > 1 or not self.training:
+            made: Tensor = self.norm(x)
+            return made
+        return batch_norm(x, self.norm.running_mean, self.norm.running_var, eps=self.norm.eps)
+
+    def _modulations(self, x: Tensor, mask: Tensor, lengths: Tensor) -> Tensor:
+        """Logarithms of the shares of power in each band of modulations, (B, G · bands)."""
+        amplitude = (x / 2).exp() * mask
+        amplitude = (amplitude - amplitude.sum(-1, keepdim=True) / mask.sum(-1, keepdim=True)) * mask
+        amplitude = pad(amplitude, (0, max(0, self.window - x.size(-1))))
+        windows = amplitude.unfold(-1, self.window, self.window // 2)  # (B, D, N, W)
+        windows = (windows - windows.mean(-1, keepdim=True)) * self.hann
+        power = torch.view_as_real(torch.fft.rfft(windows)).square().sum(-1)
+        whole = 1 + (lengths.to(x.device) - self.window).clamp(min=0) // (self.window // 2)
+        inside = length_mask(whole, power.size(2), x.device)[:, None, :, None]
+        power = (power * inside).sum(2) @ self.bands  # (B, D, bands)
+        power = adaptive_avg_pool2d(power, (self.groups, power.size(-1)))
+        shares = power / (power.sum(-1, keepdim=True) + 1e-6)
+        return (shares + 1e-4).log().flatten(1)
+
+    def _correlations(self, x: Tensor) -> Tensor:
+        """Correlations of every two groups of bands of x, (B, D, T), of mean 0: (B, G (G - 1) / 2)."""
+        groups = adaptive_avg_pool2d(x, (self.groups, x.size(-1)))
+        groups = groups / (groups.norm(dim=-1, keepdim=True) + 1e-3)
+        return (groups @ groups.mT)[:, self.pairs[0], self.pairs[1]]
+
+
+def _moments(x: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Deviation (log), skewness and kurtosis (log) of x, (B, D, T), of mean 0 and ``count`` frames: each (B, D)."""
+
+    def mean(values: Tensor) -> Tensor:
+        return values.sum(-1) / count[..., 0]
+
+    deviation = mean(x.square()).sqrt() + _LEAST
+    unit = x / deviation[..., None]
+    return deviation.log(), mean(unit**3), (mean(unit**4) + 0.1).log()
+
+
+def _bands(bins: int) -> Tensor:
+    """Means over bands of the spectrum of a window: (bins, bands); its first bin, the mean, is in none."""
+    edges = [1]
+    while edges[-1] < bins:
+        edges.append(min(bins, max(edges[-1] + 1, round(edges[-1] * _STEP))))
+    made = torch.zeros(bins, len(edges) - 1)
+    for number, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
+        made[low:high, number] = 1 / (high - low)
+    return made

@@ -1,0 +1,79 @@
+"""Statistics of sounds over time: against scipy and numpy, and against sounds whose modulations are known."""
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+
+from onsei.systems.classification.textures import Textures
+
+BANDS, FRAMES, WINDOW = 32, 400, 160
+STRIDE = 0.008
+"""Seconds from frame to frame."""
+
+
+def statistics(x, lengths=None):
+    """Statistics before they are normalized, and where modulations and correlations begin."""
+    made = Textures(x.shape[1], WINDOW).eval()
+    made.norm = torch.nn.Identity()
+    groups = made.groups
+    first, last = 4 * x.shape[1], made.width - groups * (groups - 1) // 2
+    found = made(x, torch.full((len(x),), x.shape[-1]) if lengths is None else lengths)
+    assert found.shape == (len(x), made.width)
+    return found, found[:, first:last].view(len(x), groups, -1), found[:, last:]
+
+
+def test_moments_of_bands_are_scipys():
+    x = torch.randn(2, BANDS, FRAMES, generator=torch.Generator().manual_seed(0)).exp()
+    found, _, _ = statistics(x)
+    values = x.numpy()
+    expected = [
+        values.mean(-1),
+        np.log(values.std(-1)),
+        scipy.stats.skew(values, axis=-1),
+        np.log(scipy.stats.kurtosis(values, axis=-1, fisher=False)),
+    ]
+    torch.testing.assert_close(
+        found[:, : 4 * BANDS].view(2, 4, BANDS),
+        torch.from_numpy(np.stack(expected, 1)).float(),
+        atol=0.1,  # where deviations and kurtosis are small, a floor keeps them finite
+        rtol=0.05,
+    )
+
+
+def test_correlations_of_groups_are_numpys():
+    x = torch.randn(1, 16, FRAMES, generator=torch.Generator().manual_seed(0))
+    x[:, 5] += 2 * x[:, 3]
+    expected = np.corrcoef(x[0].numpy())[np.triu_indices(16, 1)]
+    torch.testing.assert_close(statistics(x)[2][0], torch.from_numpy(expected).float(), atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("rate", [3.0, 9.0, 25.0])
+def test_a_beating_sound_has_most_of_its_modulation_at_its_rate(rate):
+    time = torch.arange(FRAMES) * STRIDE
+    x = 0.2 * torch.sin(2 * torch.pi * rate * time).expand(1, BANDS, FRAMES)
+    shares = statistics(x)[1][0]
+    bin_of = round(rate * WINDOW * STRIDE)
+    bands = Textures(BANDS, WINDOW).bands
+    assert int(shares.mean(0).argmax()) == int(bands[bin_of].argmax())
+
+
+def test_silence_and_a_single_frame_are_finite():
+    for frames in (1, 5, FRAMES):
+        found, _, _ = statistics(torch.zeros(2, BANDS, frames))
+        assert found.isfinite().all()
+
+
+def test_a_sound_alone_has_the_statistics_that_it_has_in_a_batch():
+    x = torch.randn(3, BANDS, FRAMES, generator=torch.Generator().manual_seed(0))
+    lengths = torch.tensor([FRAMES, 250, 90])
+    together, _, _ = statistics(x, lengths)
+    for number, length in enumerate(lengths.tolist()):
+        alone, _, _ = statistics(x[number : number + 1, :, :length])
+        torch.testing.assert_close(together[number : number + 1], alone, atol=1e-4, rtol=1e-4)
+
+
+def test_a_batch_of_one_sound_can_be_learned_from():
+    made = Textures(BANDS, WINDOW).train()
+    x = torch.randn(1, BANDS, FRAMES, generator=torch.Generator().manual_seed(0))
+    assert made(x, torch.tensor([FRAMES])).std() > 0.1
