@@ -4,8 +4,8 @@
 
 One `onsei classification cross-validate esc10`. No run sees rows of its test fold while training, and none chooses a
 checkpoint: the number of epochs is fixed and the last weights are measured. What the recipe holds was chosen beforehand
-among some ten settings tried over these same folds, so that the mean is the recipe's best case. `--jobs 2` trains two
-folds at once.
+among some twenty settings tried over these same folds (docs/decisions/0009-textures.md), so that the mean is the
+recipe's best case. `--jobs 2` trains two folds at once.
 """
 
 from __future__ import annotations

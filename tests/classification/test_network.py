@@ -83,6 +83,11 @@ def test_strides_for_every_convolution():
         network(strides=(2, 2))
 
 
+def test_windows_of_textures_hold_a_modulation():
+    with pytest.raises(ConfigError, match=r"model\.textures: expected 0, or 8 frames or more; found 7"):
+        network(textures=7)
+
+
 def test_a_vote_is_the_mean_of_the_pieces_probabilities():
     logits = torch.tensor([[0.0, 0.0], [9.0, 0.0], [0.0, 2.0]])
     found = voted(logits, torch.tensor([0, 0, 1]), 2)

@@ -3,8 +3,15 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
+import onsei
 from onsei import hooks
+from onsei.config import to_dict
+from onsei.hub import store
+from onsei.systems.classification.config import Features, Model
+from onsei.systems.classification.model import MelClassifier
+from onsei.systems.classification.stock import describing
 from tests.classification.sounds import sounds_at
 
 
@@ -47,6 +54,28 @@ def test_transformers_may_save_the_network_again(model, heard, tmp_path):
     AutoModelForAudioClassification.from_pretrained(model).save_pretrained(tmp_path)
     AutoFeatureExtractor.from_pretrained(model).save_pretrained(tmp_path)
     assert pipeline("audio-classification", model=str(tmp_path))(heard[0]) == first(heard[0])
+
+
+def test_textures_answer_the_same_in_the_stock_pipeline(tmp_path):
+    """Also what is no weight, such as windows, must be there once transformers has filled the network."""
+    from transformers import pipeline
+
+    torch.manual_seed(0)
+    shape, features = Model(channels=(4, 6), strides=(2, 2), textures=20), Features()
+    network = MelClassifier(shape, features.n_mels, 3)
+    network.network.textures.norm.running_mean.normal_()
+    config = {"features": to_dict(features), "model": to_dict(shape), "encoder": {}}
+    labels = ("rain", "fire", "engine")
+    store.save(
+        tmp_path / "model", system="classification", stage="train", config=config, weights=network.state_dict(),
+        labels=labels, files=dict(describing.files(shape, features, labels)),
+    )  # fmt: skip
+    runner = onsei.load(tmp_path / "model", device="cpu")
+    sound = np.random.default_rng(0).standard_normal(runner.sample_rate).astype(np.float32)
+    stock = pipeline("audio-classification", model=str(tmp_path / "model"))
+    theirs = {row["label"]: row["score"] for row in stock(sound)}
+    ours = runner.probabilities([sound])[0]
+    np.testing.assert_allclose([theirs[label] for label in runner.labels], ours, atol=1e-5)
 
 
 def test_it_opens_also_where_transformers_was_imported_first(model):

@@ -53,9 +53,8 @@ def test_a_beating_sound_has_most_of_its_modulation_at_its_rate(rate):
     time = torch.arange(FRAMES) * STRIDE
     x = 0.2 * torch.sin(2 * torch.pi * rate * time).expand(1, BANDS, FRAMES)
     shares = statistics(x)[1][0]
-    bin_of = round(rate * WINDOW * STRIDE)
-    bands = Textures(BANDS, WINDOW).bands
-    assert int(shares.mean(0).argmax()) == int(bands[bin_of].argmax())
+    low, high = Textures(BANDS, WINDOW).bands[int(shares.mean(0).argmax())]
+    assert low <= round(rate * WINDOW * STRIDE) < high
 
 
 def test_silence_and_a_single_frame_are_finite():

@@ -5,16 +5,21 @@ B sounds, D mel bands, T frames, G groups of bands, W frames of a window.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, batch_norm, pad
 
+from onsei.errors import ConfigError
 from onsei.nn.masks import length_mask
 
 GROUPS = 16
 """Groups of bands G in which modulations and correlations are measured."""
 _STEP = 1.4
 """A band of modulations ends at this multiple of where it begins: about half an octave."""
+_SHORTEST = 8
+"""Frames of the shortest window."""
 _LEAST = 1e-2
 """Deviation below which a band counts as still."""
 
@@ -29,16 +34,22 @@ class Textures(nn.Module):
     Args:
         bins: mel bands D.
         window: frames W in which modulations are measured; a shorter sound is padded with its mean.
+
+    Raises:
+        ConfigError: windows too short to hold a modulation.
     """
 
     def __init__(self, bins: int, window: int) -> None:
         super().__init__()
+        if window < _SHORTEST:
+            raise ConfigError(
+                f"model.textures: expected 0, or {_SHORTEST} frames or more; found {window}",
+                "windows of a second or more are usual: 160 frames of 8 ms",
+            )
         self.groups, self.window = min(GROUPS, bins), window
-        bands = _bands(window // 2 + 1)
-        self.register_buffer("bands", bands, persistent=False)
-        self.register_buffer("hann", torch.hann_window(window), persistent=False)
-        self.register_buffer("pairs", torch.triu_indices(self.groups, self.groups, 1), persistent=False)
-        self.width = 4 * bins + self.groups * bands.size(1) + self.groups * (self.groups - 1) // 2
+        self.bands = _bands(window // 2 + 1)
+        """First bin of each band of modulations, and the one after its last."""
+        self.width = 4 * bins + self.groups * len(self.bands) + self.groups * (self.groups - 1) // 2
         """Numbers a sound."""
         self.norm = nn.BatchNorm1d(self.width, affine=False)
 
@@ -49,8 +60,9 @@ class Textures(nn.Module):
             mask = length_mask(lengths, x.size(-1), x.device)[:, None]
             count = lengths.to(x)[:, None, None]
             mean = (x * mask).sum(-1, keepdim=True) / count
-            parts = (mean[..., 0], *_moments((x - mean) * mask, count), self._modulations(x, mask, lengths))
-            return self._normalized(torch.cat([*parts, self._correlations((x - mean) * mask)], 1))
+            apart = (x - mean) * mask
+            parts = (mean[..., 0], *_moments(apart, count), self._modulations(x, mask, lengths))
+            return self._normalized(torch.cat([*parts, self._correlations(apart)], 1))
 
     def _normalized(self, x: Tensor) -> Tensor:
         """x, (B, width), of mean 0 and deviation 1 over the batch; a sound alone, by the sounds before it."""
@@ -65,11 +77,12 @@ class Textures(nn.Module):
         amplitude = (amplitude - amplitude.sum(-1, keepdim=True) / mask.sum(-1, keepdim=True)) * mask
         amplitude = pad(amplitude, (0, max(0, self.window - x.size(-1))))
         windows = amplitude.unfold(-1, self.window, self.window // 2)  # (B, D, N, W)
-        windows = (windows - windows.mean(-1, keepdim=True)) * self.hann
+        windows = (windows - windows.mean(-1, keepdim=True)) * torch.hann_window(self.window, device=x.device)
         power = torch.view_as_real(torch.fft.rfft(windows)).square().sum(-1)
         whole = 1 + (lengths.to(x.device) - self.window).clamp(min=0) // (self.window // 2)
         inside = length_mask(whole, power.size(2), x.device)[:, None, :, None]
-        power = (power * inside).sum(2) @ self.bands  # (B, D, bands)
+        power = (power * inside).sum(2)
+        power = torch.stack([power[..., low:high].mean(-1) for low, high in self.bands], -1)  # (B, D, bands)
         power = adaptive_avg_pool2d(power, (self.groups, power.size(-1)))
         shares = power / (power.sum(-1, keepdim=True) + 1e-6)
         return (shares + 1e-4).log().flatten(1)
@@ -78,7 +91,9 @@ class Textures(nn.Module):
         """Correlations of every two groups of bands of x, (B, D, T), of mean 0: (B, G (G - 1) / 2)."""
         groups = adaptive_avg_pool2d(x, (self.groups, x.size(-1)))
         groups = groups / (groups.norm(dim=-1, keepdim=True) + 1e-3)
-        return (groups @ groups.mT)[:, self.pairs[0], self.pairs[1]]
+        first, second = torch.triu_indices(self.groups, self.groups, 1, device=x.device)
+        made: Tensor = (groups @ groups.mT)[:, first, second]
+        return made
 
 
 def _moments(x: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -89,15 +104,13 @@ def _moments(x: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
     deviation = mean(x.square()).sqrt() + _LEAST
     unit = x / deviation[..., None]
-    return deviation.log(), mean(unit**3), (mean(unit**4) + 0.1).log()
+    squares = unit.square()
+    return deviation.log(), mean(squares * unit), (mean(squares.square()) + 0.1).log()
 
 
-def _bands(bins: int) -> Tensor:
-    """Means over bands of the spectrum of a window: (bins, bands); its first bin, the mean, is in none."""
+def _bands(bins: int) -> tuple[tuple[int, int], ...]:
+    """Bands of a window's spectrum of ``bins`` values; the first value, the mean, is in none."""
     edges = [1]
     while edges[-1] < bins:
         edges.append(min(bins, max(edges[-1] + 1, round(edges[-1] * _STEP))))
-    made = torch.zeros(bins, len(edges) - 1)
-    for number, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
-        made[low:high, number] = 1 / (high - low)
-    return made
+    return tuple(pairwise(edges))
