@@ -16,11 +16,12 @@ from onsei.systems.translation.config.train import Decoder, Parallel, Pivot, Tun
 from onsei.systems.translation.evaluation import evaluate
 from onsei.systems.translation.evaluation.slots import slot_accuracy
 from onsei.systems.translation.ground.core import Core
+from onsei.systems.translation.ground.encoder import UnitEncoder
 from onsei.systems.translation.ground.training import ground
 from onsei.systems.translation.stock import bart
 from onsei.systems.translation.translator.inference import UnitTranslator
 from onsei.systems.translation.translator.learner import Translating
-from onsei.systems.translation.translator.model import Translator, scores, translation_loss
+from onsei.systems.translation.translator.model import Pivoted, Translator, scores, translation_loss
 from onsei.systems.translation.translator.training import train
 from onsei.training.learner import Clock
 from onsei.training.options import Training
@@ -247,6 +248,36 @@ def test_a_new_decoder_hears_speech_at_once():
     states = torch.nn.functional.layer_norm(torch.randn(2, 20, 128), (128,))
     logits = scores(found.model.eval(), states, torch.ones(2, 20, dtype=torch.bool), labels)
     assert (logits[0] - logits[1]).std() > 0.3 * logits.std()
+
+
+def test_words_that_are_hidden_say_nothing():
+    """All hidden, a token's scores do not depend on those before it; none hidden, they are as without dropout."""
+    torch.manual_seed(0)
+    texts = ["two red rings are above a blue star .", "one blue star is under two red rings ."]
+    found = bart.made(Decoder(dropout=0.0), texts * 3)
+    labels = torch.nn.utils.rnn.pad_sequence(
+        [found.tokens.encode([text], 40)[0] for text in texts], batch_first=True, padding_value=-100
+    )
+    model, states = found.model.train(), torch.randn(1, 20, 128).expand(2, -1, -1)
+    mask = torch.ones(2, 20, dtype=torch.bool)
+    hidden = scores(model, states, mask, labels, 1.0)
+    torch.testing.assert_close(hidden[0], hidden[1])
+    plain = scores(model, states, mask, labels)
+    assert not torch.allclose(plain[0], plain[1])
+    torch.testing.assert_close(scores(model, states, mask, labels, 1e-9), plain)
+
+
+def test_words_are_hidden_in_training_alone():
+    torch.manual_seed(0)
+    found = bart.made(Decoder(width=16, layers=1, heads=2, dropout=0.0), ["a b c d e f"] * 3)
+    labels = found.tokens.encode(["a b c d e f"], 40)
+    for model, source in (
+        (Translator(UnitEncoder(9, UNITS), found.model, 16, 1.0), (torch.tensor([[2, 3, 4]]), torch.tensor([3]))),
+        (Pivoted(8, 2, found.model, 16, 1.0), (torch.randn(1, 8),)),
+    ):
+        read = model.read(*source)
+        torch.testing.assert_close(model.eval()(*source, labels), scores(model.decoder, *read, labels))
+        torch.testing.assert_close(model.train()(*source, labels), scores(model.decoder, *read, labels, 1.0))
 
 
 def test_the_loss_does_not_see_padding():

@@ -29,6 +29,9 @@ class Decoder:
     """Heads of a small decoder."""
     dropout: Fraction = 0.1
     """Dropout of a small decoder."""
+    word_dropout: Fraction = 0.0
+    """Share of tokens that are hidden from those behind them in training: from a hundred sentences a decoder otherwise
+    learns which words stand together, and does not listen."""
     longest: PositiveInt = 128
     """Most tokens of a translation; longer ones are cut in training."""
 

@@ -18,7 +18,7 @@ def begun(options: Train, material: Material, core: Core | None, decoder: bart.F
     encoder = UnitEncoder(material.count, options.units)
     if core is not None:
         encoder.load_state_dict(core.network.encoder.state_dict())
-    return Translator(encoder, decoder.model, bart.width(decoder.model))
+    return Translator(encoder, decoder.model, bart.width(decoder.model), options.decoder.word_dropout)
 
 
 def fitted(options: Train, core: Core | None) -> Train:

@@ -20,10 +20,12 @@ class Translator(nn.Module):
         encoder: reads units.
         decoder: BartForConditionalGeneration; its own encoder is not used.
         width: of the decoder's states.
+        word_dropout: share of tokens that are hidden from those behind them in training.
     """
 
-    def __init__(self, encoder: UnitEncoder, decoder: nn.Module, width: int) -> None:
+    def __init__(self, encoder: UnitEncoder, decoder: nn.Module, width: int, word_dropout: float = 0.0) -> None:
         super().__init__()
+        self.word_dropout = word_dropout
         self.encoder = encoder
         self.bridge = nn.Sequential(nn.Linear(encoder.width, width), nn.LayerNorm(width))
         self.decoder = decoder
@@ -44,7 +46,8 @@ class Translator(nn.Module):
 
     def forward(self, units: Tensor, lengths: Tensor, labels: Tensor) -> Tensor:
         """Scores of each token of the translations, (B, L, V); see ``UnitEncoder.forward``. Labels: (B, L)."""
-        return scores(self.decoder, *self.read(units, lengths), labels)
+        hidden = self.word_dropout if self.training else 0.0
+        return scores(self.decoder, *self.read(units, lengths), labels, hidden)
 
 
 class Pivoted(nn.Module):
@@ -55,11 +58,12 @@ class Pivoted(nn.Module):
         states: number of states that a vector becomes.
         decoder: as of ``Translator``.
         width: of the decoder's states.
+        word_dropout: as of ``Translator``.
     """
 
-    def __init__(self, size: int, states: int, decoder: nn.Module, width: int) -> None:
+    def __init__(self, size: int, states: int, decoder: nn.Module, width: int, word_dropout: float = 0.0) -> None:
         super().__init__()
-        self.states = states
+        self.states, self.word_dropout = states, word_dropout
         self.bridge = nn.Linear(size, states * width)
         self.norm = nn.LayerNorm(width)
         self.decoder = decoder
@@ -71,12 +75,25 @@ class Pivoted(nn.Module):
 
     def forward(self, vectors: Tensor, labels: Tensor) -> Tensor:
         """Scores of each token of the translations, (B, L, V), of vectors (B, E) and labels (B, L)."""
-        return scores(self.decoder, *self.read(vectors), labels)
+        return scores(self.decoder, *self.read(vectors), labels, self.word_dropout if self.training else 0.0)
 
 
-def scores(decoder: nn.Module, states: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
-    """Scores (B, L, V) that a decoder gives each label, having seen those before it."""
-    found: Tensor = decoder(encoder_outputs=(states,), attention_mask=mask.long(), labels=labels).logits
+def scores(decoder: nn.Module, states: Tensor, mask: Tensor, labels: Tensor, word_dropout: float = 0.0) -> Tensor:
+    """Scores (B, L, V) that a decoder gives each label, having seen those before it.
+
+    Of these a share, ``word_dropout``, is hidden by chance, as padding (Bowman et al. 2016, section 3.1): what is told
+    must then come from the speech, not from the words that usually stand together.
+    """
+    inputs: Tensor | None = None
+    if word_dropout:
+        config = decoder.config
+        first = labels.new_full((len(labels), 1), config.decoder_start_token_id)  # type: ignore[union-attr]
+        before = labels[:, :-1].masked_fill(labels[:, :-1] < 0, config.pad_token_id)  # type: ignore[union-attr]
+        hidden = torch.rand(before.shape, device=before.device) < word_dropout
+        inputs = torch.cat([first, before.masked_fill(hidden, config.pad_token_id)], 1)  # type: ignore[union-attr]
+    found: Tensor = decoder(
+        encoder_outputs=(states,), attention_mask=mask.long(), labels=labels, decoder_input_ids=inputs
+    ).logits
     return found
 
 

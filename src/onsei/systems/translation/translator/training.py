@@ -80,7 +80,8 @@ def _from_captions(options: Train, core: Core, captions: Path) -> Summary:
     options = fitted(options, core)
     torch.manual_seed(options.training.seed)
     decoder = bart.made(options.decoder, texts(manifest))
-    model = Pivoted(core.size, options.pivot.states, decoder.model, bart.width(decoder.model))
+    width, hidden = bart.width(decoder.model), options.decoder.word_dropout
+    model = Pivoted(core.size, options.pivot.states, decoder.model, width, hidden)
     learner = Pivoting(model, core, options)
     engine = Engine(options.training, output_dir, resolved=to_dict(options))
     seen = Seen(core.seeing.transform, Memory(512 * 2**20))
