@@ -5,6 +5,8 @@ B batch, U units, T states, H width of a state, E size of the common space, L to
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -86,11 +88,11 @@ def scores(decoder: nn.Module, states: Tensor, mask: Tensor, labels: Tensor, wor
     """
     inputs: Tensor | None = None
     if word_dropout:
-        config = decoder.config
-        first = labels.new_full((len(labels), 1), config.decoder_start_token_id)  # type: ignore[union-attr]
-        before = labels[:, :-1].masked_fill(labels[:, :-1] < 0, config.pad_token_id)  # type: ignore[union-attr]
-        hidden = torch.rand(before.shape, device=before.device) < word_dropout
-        inputs = torch.cat([first, before.masked_fill(hidden, config.pad_token_id)], 1)  # type: ignore[union-attr]
+        config: Any = decoder.config
+        first = labels.new_full((len(labels), 1), config.decoder_start_token_id)
+        before = labels[:, :-1]
+        hidden = (before < 0) | (torch.rand(before.shape, device=before.device) < word_dropout)
+        inputs = torch.cat([first, before.masked_fill(hidden, config.pad_token_id)], 1)
     found: Tensor = decoder(
         encoder_outputs=(states,), attention_mask=mask.long(), labels=labels, decoder_input_ids=inputs
     ).logits
