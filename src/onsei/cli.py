@@ -84,7 +84,7 @@ SINGLE = (
 def main(args: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status (2 for a mistake that the user can mend)."""
     # Two busy OpenMP teams on shared cores starve each other unless idle threads sleep; to wake one takes as long as a
-    # small network's layer, so they wait some 50 microseconds first. Read when torch is imported.
+    # small network's layer, so they wait a fraction of a millisecond first. Read when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     for stream in (sys.stdout, sys.stderr):
