@@ -34,9 +34,8 @@ def batch():
     return collated([item(1), item(2, 8, "u t a"), item(3, 15)], NETWORK)
 
 
-def learner(matrix_rate=0.0, **objective):
-    options = Optimizer(learning_rate=3e-3, matrix_rate=matrix_rate)
-    return SongLearner(singers.model().model, Objective(**objective), options)
+def learner(**objective):
+    return SongLearner(singers.model().model, Objective(**objective), Optimizer(learning_rate=3e-3))
 
 
 def test_songs_are_padded_with_the_end(batch):
@@ -106,13 +105,12 @@ def test_diffusion_teaches_the_language_model(batch):
     assert float(network.ar_transformer.layers[0].self_attn.q_proj.weight.grad.abs().sum()) > 0
 
 
-@pytest.mark.parametrize("matrix_rate", [0.0, 1e-2])
-def test_it_learns_and_hears_the_lyrics(matrix_rate):
+def test_it_learns_and_hears_the_lyrics():
     """Songs whose tokens say their lyrics: other lyrics then cost more."""
     words = {"s a k u r a": 1, "u t a": 2, "h a n a": 3, "n o h a r a": 4}
     songs = [replace(item(seed, 8, text), prompt=torch.zeros(0, NETWORK.latent_dim)) for text, seed in words.items()]
     batch = collated(songs, NETWORK)
-    made = learner(matrix_rate, cfg_dropout=0.0, h_dropout=0.0)
+    made = learner(cfg_dropout=0.0, h_dropout=0.0)
     before = made.check(batch, Clock(0, 0, 0))
 
     def update(name, loss, *, keep=False):
@@ -139,20 +137,6 @@ def test_vectors_and_embeddings_do_not_decay():
     assert sum(p.numel() for p in network.parameters() if p.requires_grad) == sum(
         p.numel() for group in (decayed, kept) for p in group["params"]
     )
-
-
-def test_muon_changes_the_matrices_of_layers_and_every_weight_is_in_one_group():
-    made = learner(matrix_rate=1e-2)
-    network, optimizer = made.modules["model"], made.optimizers["model"]
-    groups = {
-        id(weight): (group["parts"], group["lr"]) for group in optimizer.param_groups for weight in group["params"]
-    }
-    assert groups.keys() == {id(weight) for weight in network.parameters() if weight.requires_grad}
-    layer, block = network.ar_transformer.layers[0], network.nar_dit.layers[0]
-    assert groups[id(layer.self_attn.q_proj.weight)] == (1, 1e-2)
-    assert groups[id(block.self_attn.to_qkv.weight)] == (3, 1e-2)
-    for weight in (layer.input_layernorm.weight, network.skeleton_emb.weight, network.project_in.weight):
-        assert groups[id(weight)] == (0, 3e-3)
 
 
 def test_the_diffusion_may_learn_from_some_blocks():

@@ -56,7 +56,7 @@ class Training:
     """GPUs to train on, as `0,1,2,3`: one process each, started by this command unless torchrun did. With device cpu:
     as many processes. Empty: the first GPU, or under torchrun one for each of its processes."""
     threads: NonNegativeInt = 0
-    """CPU threads of each training process; 0: as torch chooses. Small networks are faster with 1."""
+    """CPU threads of each training process; 0: as torch chooses."""
     seed: NonNegativeInt = 0
     """Every random choice of the run follows from it."""
 

@@ -12,14 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 from torch.optim import AdamW
-from torch.optim import Optimizer as TorchOptimizer
 
 from onsei.systems.song.config.train import Objective, Optimizer
 from onsei.systems.song.data.batches import Batch
 from onsei.systems.song.model import Draws, Scores, SongNetwork
 from onsei.systems.song.sketch.codebook import check_same
 from onsei.training.learner import Clock, Update
-from onsei.training.muon import Muon
 
 _CHECK = 0
 """Seed of what is drawn in validation, the same every time."""
@@ -130,26 +128,14 @@ def drawn(batch: Batch, objective: Objective, block_size: int, generator: torch.
     )
 
 
-def _optimizer(network: nn.Module, options: Optimizer) -> TorchOptimizer:
-    """AdamW over what is to be trained, in the order of the network, or Muon for the matrices of its layers.
-
-    Weights decay in matrices of linear layers alone.
-    """
-    linear = {f"{name}.weight" for name, part in network.named_modules() if isinstance(part, nn.Linear)}
-    groups: dict[tuple[bool, int], list[nn.Parameter]] = {(True, 0): [], (False, 0): []}
-    for name, weight in network.named_parameters():
-        if weight.requires_grad:
-            parts = (3 if ".to_qkv." in name else 1) if options.matrix_rate and ".layers." in name else 0
-            groups.setdefault((name in linear, parts if name in linear else 0), []).append(weight)
-    made: list[dict[str, Any]] = [
-        {
-            "params": weights,
-            "lr": options.matrix_rate if parts else options.learning_rate,
-            "weight_decay": options.weight_decay if decayed else 0.0,
-            **({"parts": parts} if parts else {}),
-        }
-        for (decayed, parts), weights in groups.items()
-        if weights
+def _optimizer(network: nn.Module, options: Optimizer) -> AdamW:
+    """AdamW over what is to be trained, in the order of the network; decay for matrices of linear layers alone."""
+    decayed = {id(part.weight) for part in network.modules() if isinstance(part, nn.Linear)}
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in trained if id(p) in decayed], "weight_decay": options.weight_decay},
+        {"params": [p for p in trained if id(p) not in decayed], "weight_decay": 0.0},
     ]
-    betas = (options.beta1, options.beta2)
-    return Muon(made, betas=betas) if options.matrix_rate else AdamW(made, betas=betas)
+    return AdamW(
+        [group for group in groups if group["params"]], lr=options.learning_rate, betas=(options.beta1, options.beta2)
+    )

@@ -36,12 +36,10 @@ class Objective:
 
 @options
 class Optimizer:
-    """AdamW (Loshchilov and Hutter 2019), and Muon where it is asked for."""
+    """AdamW (Loshchilov and Hutter 2019)."""
 
     learning_rate: Annotated[Positive, flag("--lr")] = 1e-4
     """Learning rate behind the warm-up."""
-    matrix_rate: Annotated[NonNegative, flag("--matrix-lr")] = 0.0
-    """Learning rate of the matrices of the two transformers' layers, by Muon (Jordan et al. 2024); 0: AdamW's."""
     beta1: Fraction = 0.9
     """Decay of the mean of gradients."""
     beta2: Fraction = 0.95
