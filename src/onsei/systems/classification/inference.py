@@ -146,7 +146,7 @@ class Classifier:
 
     def _chances(self, sounds: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Probabilities of single pieces, (P, N)."""
-        seen = [self._front(sound) for sound in sounds]
+        seen = self._front.each(sounds)
         lengths = torch.tensor([x.shape[1] for x in seen])
         padded = torch.zeros(len(seen), seen[0].shape[0], int(lengths.max()))
         for number, x in enumerate(seen):

@@ -6,7 +6,9 @@ D feature rows, T frames (or samples).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -23,6 +25,8 @@ _SLACK = 1.02
 
 _MARGIN = 0.03
 """Seconds of silence that are left at both ends where it is cut."""
+_AT_ONCE = 4
+"""Sounds whose spectra are computed together: more of five seconds would leave the processor's cache."""
 
 
 class FrontEnd:
@@ -83,17 +87,32 @@ class FrontEnd:
         return slice(max(0, int(loud[0]) - margin), int(loud[-1]) + margin + 1)
 
     def finished(self, raw: Tensor) -> Tensor:
-        """What the network hears of ``raw``, (D, T), or of a piece of it: mean 0 and deviation 1 over all of it."""
+        """What the network hears of ``raw``, (..., D, T), or of a piece of it: mean 0 and deviation 1 over D and T."""
         o = self.options
+        x = raw.flatten(-2)
         if o.kind == "wave":
-            return (raw - raw.mean()) / (raw.var(unbiased=False) + 1e-7).sqrt() if o.standardize else raw
-        power = raw / raw.mean().clamp(min=1e-10) if o.level else raw
-        x = (power + o.floor).log()
-        return (x - x.mean()) / x.std(unbiased=False).clamp(min=1e-2)  # silence stays flat
+            return _centered(x, 1e-7, 0.0).view_as(raw) if o.standardize else raw
+        if o.level:
+            x = x / x.mean(-1, keepdim=True).clamp(min=1e-10)
+        return _centered((x + o.floor).log(), 0.0, 1e-2).view_as(raw)  # silence stays flat
 
     def __call__(self, samples: Sound) -> Tensor:
         """What the network hears of samples, shape (T',), of one piece: shape (D, T)."""
         return self.finished(torch.from_numpy(self.raw(samples)))
+
+    def each(self, sounds: Sequence[Sound]) -> list[Tensor]:
+        """What the network hears of each sound, as if it came alone; neighbors of one length are computed together."""
+        if self.options.kind == "wave" or self.options.silence:
+            return [self(sound) for sound in sounds]
+        heard: list[Tensor] = []
+        for length, same in groupby(sounds, key=len):
+            short, like = self._size - length, list(same)
+            for first in range(0, len(like), _AT_ONCE):
+                stacked = np.stack(like[first : first + _AT_ONCE])
+                sound = torch.from_numpy(stacked if short <= 0 else np.pad(stacked, ((0, 0), (0, short))))
+                with torch.no_grad():
+                    heard += self.finished(self._mel(sound).contiguous())
+        return heard
 
     @cached_property
     def _mel(self) -> MelSpectrogram:
@@ -115,6 +134,15 @@ class FrontEnd:
     @cached_property
     def _hop(self) -> int:
         return max(1, round(self.options.sample_rate * self.options.window_stride))
+
+
+def _centered(x: Tensor, added: float, least: float) -> Tensor:
+    """x, (..., N), with mean 0 and deviation 1 over N; its variance is taken ``added`` larger, its deviation ``least``
+    at least.
+    """
+    x = x - x.mean(-1, keepdim=True)
+    deviation = (x.square().mean(-1, keepdim=True) + added).sqrt()
+    return x / (deviation.clamp(min=least) if least else deviation)
 
 
 def pieces(length: int, options: Features) -> list[tuple[int, int]]:
