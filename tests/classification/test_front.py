@@ -97,3 +97,16 @@ def test_silence_at_both_ends_is_cut_off_but_for_a_margin():
     assert whole.shape[1] == FrontEnd(options).frames(len(sound))
     assert 4000 / 128 <= cut.shape[1] <= 4000 / 128 + 2 * (0.03 + 0.032) / 0.016 + 1
     assert FrontEnd(options)(np.zeros(8000, np.float32)).shape[1] == FrontEnd(options).frames(8000)  # silence stays
+
+
+@pytest.mark.parametrize("silence", [0.0, 40.0])
+@pytest.mark.parametrize("kind", ["mel", "wave"])
+def test_sounds_together_are_heard_as_alone(kind, silence):
+    front = FrontEnd(Features(kind=kind, sample_rate=8000, n_mels=16, silence=silence))
+    draw = np.random.default_rng(0)
+    lengths = [5000] * 6 + [7000, 5000, 20, 20, 1]  # not sorted, shorter than a window, one sample
+    sounds = [draw.standard_normal(length).astype(np.float32) for length in lengths]
+    sounds[2][:] = 0
+    for found, sound in zip(front.each(sounds), sounds, strict=True):
+        torch.testing.assert_close(found, front(sound), atol=1e-5, rtol=1e-5)
+    assert front.each([]) == []

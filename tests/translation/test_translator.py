@@ -18,6 +18,7 @@ from onsei.systems.translation.evaluation.slots import slot_accuracy
 from onsei.systems.translation.ground.core import Core
 from onsei.systems.translation.ground.encoder import UnitEncoder
 from onsei.systems.translation.ground.training import ground
+from onsei.systems.translation.images.network import SmallImageEncoder
 from onsei.systems.translation.stock import bart
 from onsei.systems.translation.translator.inference import UnitTranslator
 from onsei.systems.translation.translator.learner import Translating
@@ -154,6 +155,15 @@ def test_captions_alone_make_a_translator(core, corpus, tmp_path):
     assert len(set(numbers)) == 1
     with pytest.raises(ConfigError, match="needs a semantic core"):
         train(replace(options, semantic_model=None, output_dir=tmp_path / "other"))
+
+
+def test_each_picture_is_seen_once(core, corpus, tmp_path, monkeypatch):
+    captions = letters.write(corpus[0].parent, "captioned", 6, colors=2, shapes=2, units=None)
+    seen = []
+    forward = SmallImageEncoder.forward
+    monkeypatch.setattr(SmallImageEncoder, "forward", lambda self, x: seen.extend(x) or forward(self, x))
+    train(replace(short(OPTIONS, tmp_path / "pivot", max_steps=3), semantic_model=core, pivot=Pivot(captions=captions)))
+    assert len(seen) == 6
 
 
 def test_a_bart_by_folder(stock, corpus, tmp_path):

@@ -25,7 +25,7 @@ def onednn_is_faster() -> bool:
     if not built:
         return False
     layer, x = nn.Linear(512, 512), torch.ones(512, 512)
-    other = _by_onednn(layer)
+    other = _OneDNN(layer)
     with torch.inference_mode():
         return _seconds(lambda: layer(x)) > _GAIN * _seconds(lambda: other(x))
 
@@ -44,7 +44,7 @@ class Product:
         if often and weight.numel() >= _LEAST and weight.dtype == torch.float32 and onednn_is_faster():
             layer = nn.Linear(weight.size(0), weight.size(1), bias=False)
             layer.weight = nn.Parameter(weight.T.contiguous(), requires_grad=False)
-            self._quick = _by_onednn(layer)
+            self._quick = _OneDNN(layer)
 
     def __call__(self, x: Tensor) -> Tensor:
         """x, (M, K): (M, N)."""
@@ -68,14 +68,21 @@ def quicken_linear(model: nn.Module) -> None:
         if type(part) is not nn.Linear:
             quicken_linear(part)
         elif part.weight.numel() >= _LEAST and part.weight.dtype == torch.float32 and onednn_is_faster():
-            setattr(model, name, _by_onednn(part))
+            setattr(model, name, _OneDNN(part))
 
 
-def _by_onednn(layer: nn.Linear) -> nn.Module:
-    from torch.utils.mkldnn import MkldnnLinear
+class _OneDNN(nn.Module):
+    """A linear layer, computed by oneDNN."""
 
-    made: nn.Module = MkldnnLinear(layer, torch.float32)
-    return made
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__()
+        self.weight = layer.weight.detach().to_mkldnn()
+        self.bias = None if layer.bias is None else layer.bias.detach().to_mkldnn()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x, (..., K): (..., N)."""
+        made: Tensor = torch.ops.aten.mkldnn_linear(x.to_mkldnn(), self.weight, self.bias).to_dense()
+        return made
 
 
 def _seconds(work: Callable[[], Tensor]) -> float:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torch.optim import AdamW
 
+from onsei.data.memory import Memory
 from onsei.systems.translation.config.train import Train
 from onsei.systems.translation.ground.core import Core
 from onsei.systems.translation.ground.learner import decayed
@@ -93,6 +94,7 @@ class Pivoting:
             "pivot": AdamW(decayed(((p, rate) for p in model.parameters()), options.optimization.weight_decay))
         }
         self.seen = 0
+        self._kept: Memory[str, Tensor] = Memory(256 * 2**20)
 
     def step(self, batch: Batch, clock: Clock, update: Update) -> Mapping[str, Tensor]:
         """One update; each vector is moved a little by chance."""
@@ -118,10 +120,17 @@ class Pivoting:
 
     @torch.no_grad()
     def _vectors(self, batch: Batch) -> Tensor:
+        """Vectors of pictures, (B, E); those of earlier epochs are remembered, since the core does not change."""
         network, device = self.core.network, batch.source.device
         network.to(device).eval()
-        vectors = network.image(self.core.seeing.transform.normalized(batch.source))
-        return centered(vectors.float(), network.image_mean)
+        known = [self._kept.get(name) for name in batch.ids]
+        new = [number for number, vector in enumerate(known) if vector is None]
+        if new:
+            vectors = network.image(self.core.seeing.transform.normalized(batch.source[new])).float()
+            for number, vector in zip(new, centered(vectors, network.image_mean), strict=True):
+                known[number] = vector
+                self._kept.keep(batch.ids[number], vector.clone(), vector.nbytes)
+        return torch.stack([vector for vector in known if vector is not None])
 
 
 def centered(vectors: Tensor, mean: Tensor) -> Tensor:
