@@ -88,8 +88,8 @@ def learned(folder: Path, seed: int, chosen: argparse.Namespace, lengths: tuple[
             morae=48,
             pitch=16,
             sing=chosen.sing,
-            temp=0.6,
-            cfg_coef=2.5,
+            temp=0.4,
+            cfg_coef=1.5,
             diff_cfg_coef=1.0,
             penalty_repeat=False,
             max_duration=6.0,
@@ -117,7 +117,7 @@ def learned(folder: Path, seed: int, chosen: argparse.Namespace, lengths: tuple[
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--songs", type=int, default=900)
+    parser.add_argument("--songs", type=int, default=600)
     parser.add_argument("--steps", type=int, default=0, help="of training; 0: the recipe's")
     parser.add_argument("--sing", type=int, default=16)
     parser.add_argument("--threads", type=int, default=2)
