@@ -37,6 +37,7 @@ NAMES = (
     "song_generation",
     "song_loading",
     "song_training",
+    "song_real",
     "translation_world",
     "translation_flickr",
     "translation_mboshi",

@@ -28,6 +28,7 @@ from onsei.systems.song.sketch.extract import sketch
 from onsei.systems.song.sketch.fit import fit_sketch
 from onsei.systems.song.sourcefilter import FRAME, RATE
 from onsei.systems.song.training import train
+from onsei.training.engine import Summary
 
 RECIPE = Path(onsei.__file__).parent / "systems" / "song" / "recipes" / "tiny.yaml"
 BARS = {"minutes": 6.0, "morae_true": 70.0, "gap": 0.5, "phone_error_ratio": 3.0, "pitch_correlation": 0.9}
@@ -64,13 +65,15 @@ def corpus(folder: Path, seed: int, songs: int, lengths: tuple[int, int]) -> Pat
     return folder / "sketched"
 
 
-def learned(folder: Path, seed: int, chosen: argparse.Namespace, lengths: tuple[int, int]) -> dict[str, Any]:
-    """Train and measure one seed."""
-    data = corpus(folder, seed, chosen.songs, lengths)
+def trained(
+    folder: Path, seed: int, songs: int, lengths: tuple[int, int], threads: int, steps: int = 0
+) -> tuple[Path, Summary]:
+    """Make a corpus and train on it; where the sketched corpus lies. The model is ``folder / "run"``."""
+    data = corpus(folder, seed, songs, lengths)
     options = config.from_recipe(Train, RECIPE)
-    clock = replace(options.training, seed=seed, threads=chosen.threads, silent=True, device="cpu")
-    if chosen.steps:
-        clock = replace(clock, max_steps=chosen.steps, validate_steps=chosen.steps)
+    clock = replace(options.training, seed=seed, threads=threads, silent=True, device="cpu")
+    if steps:
+        clock = replace(clock, max_steps=steps, validate_steps=steps)
     options = replace(
         options,
         output_dir=folder / "run",
@@ -81,6 +84,12 @@ def learned(folder: Path, seed: int, chosen: argparse.Namespace, lengths: tuple[
     )
     summary = train(options)
     assert summary is not None
+    return data, summary
+
+
+def learned(folder: Path, seed: int, chosen: argparse.Namespace, lengths: tuple[int, int]) -> dict[str, Any]:
+    """Train and measure one seed."""
+    data, summary = trained(folder, seed, chosen.songs, lengths, chosen.threads, chosen.steps)
     numbers = evaluate(
         Evaluate(
             str(folder / "run"),
