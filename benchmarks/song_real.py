@@ -2,12 +2,12 @@
 
     python benchmarks/song_real.py --data ../shared/data/songs_ja/nit_song070 --json benchmarks/results/song_real.json
 
-Two songs of half a minute, sung by one voice, with labels in time. A base is made first: the recipe `tiny` on the little
-singer's songs, which has only ever heard that one voice. Both songs are cut into pieces of at most four seconds and
-sketched with the base's codebook; the codec is that without weights, of the base. `train --use-lora` learns adapters, with
-the tables of phones and tokens, on one song, then on the other from the same base. Cross entropies are those of the
-sketch, on the song that was not learned from; `shuffled` is with the lyrics of another of its pieces. The bar is that of
-the longer song's adapters: with others' lyrics they do worse. The other way around is told too.
+Two songs of half a minute, sung by one voice, with labels in time. A base is made first: the recipe `tiny` on the
+little singer's songs, which has only ever heard that one voice. Both songs are cut into pieces of at most four seconds
+and sketched with the base's codebook; the codec is that without weights, of the base. `train --use-lora` learns
+adapters, with the tables of phones and tokens, on one song, then on the other from the same base. Cross entropies are
+those of the sketch, on the song that was not learned from; `shuffled` is with the lyrics of another of its pieces. The
+bar is that of the longer song's adapters: with others' lyrics they do worse. The other way around is told too.
 """
 
 from __future__ import annotations
