@@ -165,6 +165,18 @@ def test_a_short_prompt_is_told(singer, tmp_path):
     assert "0.50 s" in singer(replace(WISH, prompt_wav=path)).remarks[0]
 
 
+def test_a_prompt_as_long_as_the_network_hears_is_not_called_short(singer, tmp_path, monkeypatch):
+    heard = replace(singer.network.sizes, prompt_len=12)  # 0.48 s
+    monkeypatch.setattr(singer.network, "sizes", heard)
+    path = tmp_path / "p.wav"
+    io.save(path, np.full(800, 0.1, dtype=np.float32), 800)
+    _, remarks = singer.prompt(path, torch.Generator().manual_seed(0))
+    assert not remarks
+    io.save(path, np.full(200, 0.1, dtype=np.float32), 800)
+    _, remarks = singer.prompt(path, torch.Generator().manual_seed(0))
+    assert "0.25 s; the network was made for 0.48 s" in remarks[0]
+
+
 def test_a_silent_prompt_is_refused(singer, tmp_path):
     path = tmp_path / "silent.wav"
     io.save(path, np.zeros(8000), 8000)

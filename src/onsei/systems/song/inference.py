@@ -205,15 +205,16 @@ class Singer:
             AudioError: it cannot be read, or is silent.
         """
         codec, frames = self.autoencoder.codec, self.network.sizes.prompt_len
-        seconds = min(io.info(path).duration, frames / codec.frame_rate)
+        whole = frames / codec.frame_rate
+        seconds = min(io.info(path).duration, whole)
         mono, _ = io.load(path, codec.sample_rate, duration=seconds)
         if not np.abs(mono).max() > 0:
             raise AudioError(f"{path}: silent for its first {seconds:.1f} s", "name another prompt, or none")
         sound = torch.from_numpy(mono)[None, None].expand(1, codec.audio_channels, -1).to(self.device)
         mean, deviation = (part[0, :, :frames].cpu() for part in self.autoencoder.encode(sound))
         latents = mean + deviation * torch.randn(mean.shape, generator=generator)
-        short = f"{path}: a prompt of {seconds:.2f} s; the network was made for {frames / codec.frame_rate:.0f} s"
-        return latents.T, [short] if seconds < _SHORT else []
+        short = f"{path}: a prompt of {seconds:.2f} s; the network was made for {whole:.3g} s"
+        return latents.T, [short] if seconds < min(_SHORT, whole) else []
 
     def _sung(
         self, requests: Sequence[Request], kept: Kept | None = None, frames: int = 0
