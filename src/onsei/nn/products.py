@@ -71,17 +71,19 @@ def quicken_linear(model: nn.Module) -> None:
             setattr(model, name, _OneDNN(part))
 
 
-class _OneDNN(nn.Module):
-    """A linear layer, computed by oneDNN."""
+class _OneDNN(nn.Linear):
+    """A linear layer, computed by oneDNN. Its weights stay where those look for them that compute with them alone."""
 
     def __init__(self, layer: nn.Linear) -> None:
-        super().__init__()
-        self.weight = layer.weight.detach().to_mkldnn()
-        self.bias = None if layer.bias is None else layer.bias.detach().to_mkldnn()
+        nn.Module.__init__(self)
+        self.in_features, self.out_features = layer.in_features, layer.out_features
+        self.weight, self.bias = layer.weight, layer.bias
+        self._arranged = layer.weight.detach().to_mkldnn()
+        self._added = None if layer.bias is None else layer.bias.detach().to_mkldnn()
 
     def forward(self, x: Tensor) -> Tensor:
         """x, (..., K): (..., N)."""
-        made: Tensor = torch.ops.aten.mkldnn_linear(x.to_mkldnn(), self.weight, self.bias).to_dense()
+        made: Tensor = torch.ops.aten.mkldnn_linear(x.to_mkldnn(), self._arranged, self._added).to_dense()
         return made
 
 
