@@ -259,6 +259,12 @@ def test_a_cpu_that_is_slow_in_bf16_computes_in_32_bits_and_says_so(tmp_path, mo
     assert all(torch.equal(a, b) for a, b in zip(weights(asked).values(), weights(full).values(), strict=True))
 
 
+@pytest.mark.parametrize(("warmup", "told"), [(0, False), (2, False), (9, True)])
+def test_a_run_that_ends_before_its_warm_up_says_so(tmp_path, capsys, warmup, told):
+    fit(tmp_path, epochs=50, max_steps=2, warmup_steps=warmup)
+    assert ("warmup_steps 9: the run has 2 steps" in " ".join(capsys.readouterr().err.split())) == told
+
+
 @pytest.mark.parametrize(("options", "told"), [({"precision": "fp16"}, "fp16"), ({"device": "cuda"}, "cuda")])
 def test_what_the_machine_cannot_do_is_told_before_training(tmp_path, options, told):
     if options.get("device") == "cuda" and torch.cuda.is_available():

@@ -75,7 +75,7 @@ class Run:
             source=start.source,
             done=self._position().progress,
         )
-        for note in (*self._processes.notes, *notes):
+        for note in (*self._processes.notes, *notes, *self._short_of_warmth()):
             self.scribe.say(note)
         self._estimated = not training.estimate_memory
         self._suspects: list[tuple[int, tuple[str, ...]]] = []
@@ -283,6 +283,16 @@ class Run:
         if count < 1:
             raise RunError("the training rows make no batch", "check --train-manifest with `onsei data check`")
         return -(-count // self._stride)
+
+    def _short_of_warmth(self) -> list[str]:
+        """What is to be said of a run that ends before its warm-up does."""
+        steps, warmup = self._position().total_steps, self._training.warmup_steps
+        if steps >= warmup:
+            return []
+        return [
+            f"warmup_steps {warmup}: the run has {steps} steps and never comes to the learning rate that was asked for; "
+            f"--warmup-steps {steps // 10} would do"
+        ]
 
     def _position(self) -> Position:
         training, standing = self._training, self.standing
