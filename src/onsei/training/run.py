@@ -290,7 +290,7 @@ class Run:
         if steps >= warmup:
             return []
         return [
-            f"warmup_steps {warmup}: the run has {steps} steps and never comes to the learning rate that was asked for; "
+            f"warmup_steps {warmup}: the run has {steps} steps and never comes to the learning rate asked for; "
             f"--warmup-steps {steps // 10} would do"
         ]
 
