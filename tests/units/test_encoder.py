@@ -46,6 +46,17 @@ def test_the_hidden_states_are_those_of_transformers(encoder):
     torch.testing.assert_close(encoder.hidden(clip, LENGTHS[:1])[0], theirs.last_hidden_state, rtol=0, atol=1e-5)
 
 
+@torch.no_grad()
+def test_it_is_validated_in_the_precision_that_it_is_trained_in(encoder):
+    samples = pad_sequence(clips(), batch_first=True)
+    wanted, frames = encoder.hidden(samples, LENGTHS)
+    with torch.autocast("cpu", torch.bfloat16):
+        found, counted = encoder.hidden(samples, LENGTHS)
+    assert (counted == frames).all()
+    for mine, exact, count in zip(found, wanted, frames, strict=True):
+        assert (mine[:count].float() - exact[:count]).abs().mean() < 0.1 * exact[:count].abs().mean()
+
+
 def test_layers_behind_those_kept_are_dropped():
     encoder = SpeechEncoder(ssl.fresh(shape(num_hidden_layers=3))).eval()
     samples, lengths = clips()[0][None], LENGTHS[:1]

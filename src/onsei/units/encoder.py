@@ -125,7 +125,8 @@ class SpeechEncoder(nn.Module):
     def _front(self, samples: Tensor, lengths: Tensor) -> Tensor:
         """The convolutions over samples, (B, T): shape (B, C, F)."""
         front = self.body.feature_extractor
-        if not torch.is_grad_enabled() and samples.dtype == torch.float32 and QuickFront.fits(front):
+        exact = samples.dtype == torch.float32 and not torch.is_autocast_enabled(samples.device.type)
+        if exact and not torch.is_grad_enabled() and QuickFront.fits(front):
             features: Tensor = QuickFront(front)(samples, lengths)
             return features
         convolutions = front.conv_layers
