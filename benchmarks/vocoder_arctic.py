@@ -1,6 +1,7 @@
 """Vocoders of half an hour and less on CMU Arctic: against Griffin-Lim, and the fast head against HiFi-GAN V1.
 
     python benchmarks/vocoder_arctic.py v3 --json benchmarks/results/vocoder_arctic.json
+    python benchmarks/vocoder_arctic.py light --json benchmarks/results/vocoder_light.json
     python benchmarks/vocoder_arctic.py fast --json benchmarks/results/vocoder_fast.json
 
 `v3` trains a HiFi-GAN V3 for 30 minutes, `light` a fast head of its size; `fast` trains the fast head and V1 for equal
