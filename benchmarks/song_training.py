@@ -1,5 +1,8 @@
 """The little singer's network learns to sing lyrics that it never saw: minutes, tokens, pitch and phones, by seed.
 
+Temperature and guidance of singing, and the number of steps, were chosen with the test songs of seed 0 in sight, those
+of the other seeds not.
+
 python benchmarks/song_training.py --json benchmarks/results/song_training.json
 """
 
