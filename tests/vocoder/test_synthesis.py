@@ -21,6 +21,9 @@ VOICES = {
     "v3": lambda mel: Generator(replace(V3, upsample_initial_channel=16), mel),
     "head": lambda mel: Head(HeadShape(channels=16, layers=2, fine_channels=8, fine_layers=1, upsample=1), mel),
     "fine head": lambda mel: Head(HeadShape(channels=16, layers=1, fine_channels=8, fine_layers=3, upsample=4), mel),
+    "drawn head": lambda mel: Head(
+        HeadShape(channels=16, layers=1, fine_channels=8, fine_layers=1, upsample=1, rounds=2), mel
+    ),
 }
 
 

@@ -16,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from onsei.audio.features.mel import hz_to_mel
 from onsei.audio.features.windows import window
+from onsei.vocoder.consistency import Consistency
 from onsei.vocoder.generator import check_bands
 from onsei.vocoder.mel import NEPERS, MelDefinition
 from onsei.vocoder.shapes import HeadShape
@@ -54,6 +55,7 @@ class Head(nn.Module):
         self.inverse = Inverse(mel.hop // self.factor, shape.overlap)
         self.out = nn.Linear(shape.fine_channels, 3 * self.inverse.bins)
         self.guess = nn.Linear(mel.n_mels, self.inverse.bins)
+        self.consistency = Consistency(mel, shape.rounds) if shape.rounds else None
         self._begin()
 
     def forward(self, mel: Tensor) -> Tensor:
@@ -63,14 +65,15 @@ class Head(nn.Module):
             ConfigError: another number of bands.
         """
         sound: Tensor = self.inverse(*self.spectrum(mel))
-        return sound
+        return sound if self.consistency is None else self.consistency(sound, mel)
 
     @property
     def context(self) -> int:
         """Frames on each side of a frame that are heard in its sound; those further away are not."""
         reach = self.shape.kernel // 2
         fine = self.shape.fine_layers * reach + self.shape.overlap
-        return 3 + self.shape.layers * reach + -(-fine // self.factor) + (self.factor > 1)
+        own = 3 + self.shape.layers * reach + -(-fine // self.factor) + (self.factor > 1)
+        return own + (0 if self.consistency is None else self.consistency.context)
 
     def fuse(self) -> None:
         """Nothing: its weights are plain. Here so that both networks are used alike."""

@@ -8,7 +8,7 @@ from functools import cache
 from math import log, prod
 from typing import Literal
 
-from onsei.config import PositiveInt, options
+from onsei.config import NonNegativeInt, PositiveInt, options
 from onsei.errors import ConfigError
 
 _PATTERN = (8, 8, 2, 2)
@@ -80,6 +80,9 @@ class HeadShape:
     """Inner width of a block, in channels a channel."""
     overlap: PositiveInt = 4
     """Hops to a window of the transform."""
+    rounds: NonNegativeInt = 0
+    """Rounds that draw the sound to the mel within the network, each a transform and its inverse: the sound is nearer
+    to the mel then, and takes longer."""
 
     def factor(self, hop: int, sample_rate: int) -> int:
         """Transforms to each mel frame of ``hop`` samples at ``sample_rate`` Hz.

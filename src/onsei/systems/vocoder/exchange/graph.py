@@ -9,10 +9,12 @@ from math import pi
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv_transpose1d, pad
+from torch.nn.functional import conv1d, conv_transpose1d, pad
 
+from onsei.vocoder.consistency import Consistency
 from onsei.vocoder.generator import Generator
-from onsei.vocoder.istft import Head, Inverse
+from onsei.vocoder.istft import Head
+from onsei.vocoder.mel import to_natural
 
 _FADED = 1e-9
 
@@ -23,14 +25,20 @@ class Speaker(nn.Module):
     def __init__(self, network: Generator | Head) -> None:
         super().__init__()
         self.network = network
-        self.inverse = Transposed(network.inverse) if isinstance(network, Head) else None
+        self.inverse, self.consistency = None, None
+        if isinstance(network, Head):
+            self.inverse = Transposed(network.inverse.hann, network.inverse.hop)
+            self.consistency = network.consistency and Rounds(network.consistency)
         self.preemphasis = network.mel.preemphasis
 
     def forward(self, mel: Tensor) -> Tensor:
         """``mel`` by the model's definition → sound between -1 and 1, de-emphasized."""
         if self.inverse is not None:
             assert isinstance(self.network, Head)
-            sound = self.inverse(*self.network.spectrum(mel))
+            real, imaginary = (part.transpose(1, 2) for part in self.network.spectrum(mel))
+            sound = self.inverse(real, imaginary)
+            if self.consistency is not None:
+                sound = self.consistency(sound, mel)
         else:
             sound = self.network(mel)
         reach, weight = 1, self.preemphasis
@@ -42,31 +50,67 @@ class Speaker(nn.Module):
 
 
 class Transposed(nn.Module):
-    """``istft.Inverse`` as transposed convolutions: each bin's wave under the window, laid a hop apart and summed."""
+    """Inverse transforms as transposed convolutions: each bin's wave under the window, laid ``hop`` apart and summed.
+
+    Args:
+        window: (N,).
+        hop: samples from transform to transform; transform i is centered on the middle of hop i.
+    """
 
     basis: Tensor
     weight: Tensor
 
-    def __init__(self, inverse: Inverse) -> None:
+    def __init__(self, window: Tensor, hop: int) -> None:
         super().__init__()
-        self.hop, self.size = inverse.hop, inverse.size
-        bins = inverse.bins
-        turns = torch.outer(torch.arange(bins), torch.arange(self.size)).remainder(self.size).double()
-        turns *= 2 * pi / self.size
-        twice = torch.full((bins, 1), 2.0, dtype=torch.float64)  # bins that have a mirror image
+        self.hop, self.size = hop, len(window)
+        twice = torch.full((self.size // 2 + 1, 1), 2.0, dtype=torch.float64)  # bins that have a mirror image
         twice[0] = 1
         if self.size % 2 == 0:
             twice[-1] = 1
-        hann = inverse.hann.double()
-        waves = torch.cat([twice * turns.cos(), -twice * turns.sin()]) * hann / self.size
+        waves = torch.cat([twice, twice]) * _waves(self.size) * window.double() / self.size
         self.register_buffer("basis", waves.float()[:, None], persistent=False)  # (2 K, 1, N)
-        self.register_buffer("weight", hann.square().float()[None, None], persistent=False)  # (1, 1, N)
+        self.register_buffer("weight", window.double().square().float()[None, None], persistent=False)  # (1, 1, N)
 
     def forward(self, real: Tensor, imaginary: Tensor) -> Tensor:
-        """``real`` and ``imaginary`` (B, G, K) → (B, G · hop)."""
-        spectra = torch.cat([real, imaginary], dim=-1).transpose(1, 2)  # (B, 2 K, G)
+        """``real`` and ``imaginary`` (B, K, G) → (B, G · hop)."""
+        spectra = torch.cat([real, imaginary], dim=1)
         summed = conv_transpose1d(spectra, self.basis, stride=self.hop)
         weight = conv_transpose1d(torch.ones_like(spectra[:, :1]), self.weight, stride=self.hop)
         before = (self.size - self.hop) // 2
         after = self.size - self.hop - before
         return (summed / weight.clamp(min=1e-8))[:, 0, before : summed.shape[-1] - after]
+
+
+class Rounds(nn.Module):
+    """``consistency.Consistency`` with its transforms as convolutions; shares its weights."""
+
+    basis: Tensor
+
+    def __init__(self, consistency: Consistency) -> None:
+        super().__init__()
+        self.consistency = consistency
+        window, self.hop = consistency.stft.window, consistency.mel.hop_length
+        self.inverse = Transposed(window, self.hop)
+        self.register_buffer("basis", (_waves(len(window)) * window).float()[:, None], persistent=False)  # (2 K, 1, N)
+
+    def forward(self, sound: Tensor, mel: Tensor) -> Tensor:
+        """``sound`` (B, T) of the mel (B, M, F) → (B, T)."""
+        definition = self.consistency.mel
+        wanted = to_natural(mel.transpose(1, 2), definition)
+        before, after = self.consistency.pads
+        for strength in self.consistency.strength:
+            length = sound.shape[-1]
+            place = torch.arange(-before, length + after).remainder(2 * (length - 1))  # `mel.mirrored` of any length
+            mirrored = sound[:, torch.minimum(place, 2 * (length - 1) - place)]
+            real, imaginary = conv1d(mirrored[:, None], self.basis, stride=self.hop).chunk(2, dim=1)  # (B, K, F)
+            power = real.square() + imaginary.square() + definition.epsilon
+            gain = self.consistency.gain(power.transpose(1, 2), wanted, strength).transpose(1, 2)
+            sound = self.inverse(real * gain, imaginary * gain)
+        return sound
+
+
+def _waves(size: int) -> Tensor:
+    """Cosine and negative sine of each bin, (2 K, size): real and imaginary part of the transform, in 64 bits."""
+    turns = torch.outer(torch.arange(size // 2 + 1), torch.arange(size)).remainder(size).double()
+    turns *= 2 * pi / size
+    return torch.cat([turns.cos(), -turns.sin()])
