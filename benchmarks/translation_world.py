@@ -91,6 +91,7 @@ def pivot(folder: Path, seed: int, recipe: str) -> dict[str, Any]:
     """From captions of pictures that nobody spoke about."""
     core, captions = folder / "models" / "semantic_core_model", folder / "data" / "world" / "captions.jsonl"
     words = ("--semantic-model", core, "--pivot.captions", captions, "--max-steps", 1500, "--batch-size", 64)
+    words = (*words, "--decoder.word-dropout", 0)  # there are captions enough to learn from
     return trained(folder, "few0", seed, recipe, *words, speech=False)
 
 

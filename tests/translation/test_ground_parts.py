@@ -210,13 +210,28 @@ def test_a_part_is_held_out_by_picture_and_the_same_every_time(tmp_path):
     assert (again.manifest.path, before) == (train.manifest.path, train.manifest.path.stat().st_mtime_ns)
 
 
-def learned(matrix_rate, steps=12):
+@pytest.mark.parametrize("stem", ["patches", "convolutions"])
+def test_a_picture_alone_is_seen_as_in_a_batch(stem):
+    torch.manual_seed(0)
+    seeing = built(ImageNetwork(size=32, width=16, heads=2, layers=1, stem=stem), 8)
+    pictures = seeing.transform.normalized(torch.randint(0, 256, (5, 3, 32, 32), dtype=torch.uint8))
+    before = seeing.network(pictures)  # batch norm sees something
+    assert before.shape == (5, 8)
+    network = seeing.network.eval()
+    with torch.no_grad():
+        vectors = network(pictures)
+        torch.testing.assert_close(vectors.norm(dim=1), torch.ones(5))
+        torch.testing.assert_close(network(pictures[3:4])[0], vectors[3], atol=1e-5, rtol=1e-4)
+        assert (network(pictures.roll(9, dims=-1)) - vectors).norm(dim=1).min() > 1e-3
+
+
+def learned(matrix_rate, steps=12, stem="patches"):
     """The loss of a batch of eight pairs after some steps on it."""
     torch.manual_seed(0)
     options = Ground(
         embedding_dim=16,
         units=UnitNetwork(width=16, heads=2, layers=1, convolutions=1, dropout=0.0),
-        image=ImageNetwork(width=16, heads=2, layers=1, size=16),
+        image=ImageNetwork(width=16, heads=2, layers=1, size=16, stem=stem),
         optimization=GroundOptimizer(learning_rate=2e-3, matrix_rate=matrix_rate, temperature_rate=7e-3),
     )
     seeing = built(options.image, 16)
@@ -235,8 +250,9 @@ def learned(matrix_rate, steps=12):
     return losses[-1], learner
 
 
-def test_matrices_learn_faster_by_muon_and_every_weight_is_in_one_group():
-    (plain, _), (fast, learner) = learned(0.0), learned(2e-2)
+@pytest.mark.parametrize("stem", ["patches", "convolutions"])
+def test_matrices_learn_faster_by_muon_and_every_weight_is_in_one_group(stem):
+    (plain, _), (fast, learner) = learned(0.0, stem=stem), learned(2e-2, stem=stem)
     assert fast < 0.8 * plain
     groups = learner.optimizers["core"].param_groups
     weights = [id(weight) for group in groups for weight in group["params"]]

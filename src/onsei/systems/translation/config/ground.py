@@ -46,6 +46,9 @@ class ImageNetwork:
     """Width and height of what is seen, in pixels; a pretrained network brings its own."""
     fit: Literal["crop", "squeeze", "pad"] = "crop"
     """How a picture becomes square: its middle is cut out, its sides are squeezed, or its edges are filled."""
+    stem: Literal["patches", "convolutions"] = "patches"
+    """What the small network begins with: patches of 4 × 4 pixels and a convolution over them, or convolutions from the
+    pixels on, which see shapes sooner; their batch norm is over what the networks see at a time (chunk_size)."""
     width: PositiveInt = 96
     """Width of the small network; a multiple of the heads."""
     layers: NonNegativeInt = 2

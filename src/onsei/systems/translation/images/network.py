@@ -1,6 +1,7 @@
-"""A small network that sees pictures: patches, a convolution, self-attention over places, a pooled embedding.
+"""A small network that sees pictures: a stem, self-attention over places, a pooled embedding.
 
-B batch, S pixels of a side, H width, E size of the common space.
+B batch, S pixels of a side, H width, E size of the common space. Source of the stem of convolutions: Xiao et al., Early
+convolutions help transformers see better, 2021.
 """
 
 from __future__ import annotations
@@ -29,8 +30,14 @@ class SmallImageEncoder(nn.Module):
         super().__init__()
         width = options.width
         half = width // 2
-        self.patches = nn.Linear(3 * _PATCH**2, half)
-        self.around = nn.Conv2d(half, half, 3, padding=1)
+        self.patches: nn.Linear | None = None
+        if options.stem == "patches":
+            self.patches = nn.Linear(3 * _PATCH**2, half)
+            self.around: nn.Module = nn.Conv2d(half, half, 3, padding=1)
+        else:
+            self.around = nn.Sequential(
+                _convolution(3, half // 2, 2), _convolution(half // 2, half, 2), _convolution(half, half, 1)
+            )
         self.join = nn.Linear(half * _JOINED**2, width)
         places = (options.size // STRIDE) ** 2
         self.places = nn.Parameter(torch.randn(places, width) * 0.02)
@@ -47,11 +54,19 @@ class SmallImageEncoder(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Pictures, (B, 3, S, S), 0 in the mean → (B, E), of length 1."""
-        x = gelu(self.patches(_cells(pictures, _PATCH)))
-        x = gelu(self.around(x.permute(0, 3, 1, 2)))
+        if self.patches is None:
+            x = self.around(pictures.contiguous(memory_format=torch.channels_last))
+        else:
+            x = gelu(self.patches(_cells(pictures, _PATCH)))
+            x = gelu(self.around(x.permute(0, 3, 1, 2)))
         x = self.join(_cells(x, _JOINED)).flatten(1, 2) + self.places
         vector: Tensor = self.pooling(self.norm(self.attention(x)))
         return vector
+
+
+def _convolution(before: int, width: int, stride: int) -> nn.Module:
+    convolution = nn.Conv2d(before, width, 3, stride, padding=1, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(width), nn.GELU())
 
 
 def _cells(x: Tensor, side: int) -> Tensor:
