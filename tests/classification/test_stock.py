@@ -61,7 +61,7 @@ def test_textures_answer_the_same_in_the_stock_pipeline(tmp_path):
     from transformers import pipeline
 
     torch.manual_seed(0)
-    shape, features = Model(channels=(4, 6), strides=(2, 2), textures=20), Features()
+    shape, features = Model(channels=(4, 6), strides=(2, 2), textures=20, rhythms=True), Features()
     network = MelClassifier(shape, features.n_mels, 3)
     network.network.textures.norm.running_mean.normal_()
     config = {"features": to_dict(features), "model": to_dict(shape), "encoder": {}}

@@ -58,7 +58,7 @@ class ConvNet(nn.Module):
             seen = before * (1 if options.full_band else bins)
             self.recurrent = BatchRNN(seen, options.recurrent, dropout=options.dropout)
             before = options.recurrent
-        self.textures = Textures(heard, options.textures) if options.textures else None
+        self.textures = Textures(heard, options.textures, options.rhythms) if options.textures else None
         self.width = before + (self.textures.width if self.textures is not None else 0)
         """Values C that a sound is brought to."""
 

@@ -22,6 +22,8 @@ _SHORTEST = 8
 """Frames of the shortest window."""
 _LEAST = 1e-2
 """Deviation below which a band counts as still."""
+_FIRST = 2
+"""Frames of the shortest lag at which a rhythm is looked for."""
 
 
 class Textures(nn.Module):
@@ -29,17 +31,20 @@ class Textures(nn.Module):
 
     Of every band mean, logarithm of the deviation, skewness and logarithm of the kurtosis; of every group of bands how
     its amplitude's power is spread over modulation frequencies (Welch 1967: Hann windows that overlap by half), in
-    bands of half an octave; of every two groups the correlation. Each is normalized over batches.
+    bands of half an octave; of every two groups the correlation. With ``rhythms`` also how alike every group is to
+    itself some time later: in every octave of lags the largest autocorrelation, and the largest rise of one above the
+    least at a shorter lag. Blades and clocks beat, waves do not. Each is normalized over batches.
 
     Args:
         bins: mel bands D.
         window: frames W in which modulations are measured; a shorter sound is padded with its mean.
+        rhythms: whether these are measured.
 
     Raises:
         ConfigError: windows too short to hold a modulation.
     """
 
-    def __init__(self, bins: int, window: int) -> None:
+    def __init__(self, bins: int, window: int, rhythms: bool = False) -> None:
         super().__init__()
         if window < _SHORTEST:
             raise ConfigError(
@@ -49,7 +54,10 @@ class Textures(nn.Module):
         self.groups, self.window = min(GROUPS, bins), window
         self.bands = _bands(window // 2 + 1)
         """First bin of each band of modulations, and the one after its last."""
-        self.width = 4 * bins + self.groups * len(self.bands) + self.groups * (self.groups - 1) // 2
+        self.octaves = _octaves(window) if rhythms else ()
+        """Octaves of lags: the first, and the one after the last."""
+        each = len(self.bands) + 2 * len(self.octaves)
+        self.width = 4 * bins + self.groups * each + self.groups * (self.groups - 1) // 2
         """Numbers a sound."""
         self.norm = nn.BatchNorm1d(self.width, affine=False)
 
@@ -61,7 +69,9 @@ class Textures(nn.Module):
             count = lengths.to(x)[:, None, None]
             mean = (x * mask).sum(-1, keepdim=True) / count
             apart = (x - mean) * mask
-            parts = (mean[..., 0], *_moments(apart, count), self._modulations(x, mask, lengths))
+            parts = [mean[..., 0], *_moments(apart, count), self._modulations(x, mask, lengths)]
+            if self.octaves:
+                parts.append(self._rhythms(apart))
             return self._normalized(torch.cat([*parts, self._correlations(apart)], 1))
 
     def _normalized(self, x: Tensor) -> Tensor:
@@ -87,6 +97,16 @@ class Textures(nn.Module):
         shares = power / (power.sum(-1, keepdim=True) + 1e-6)
         return (shares + 1e-4).log().flatten(1)
 
+    def _rhythms(self, x: Tensor) -> Tensor:
+        """Of x, (B, D, T), of mean 0, with zeros beyond its end: (B, 2 · octaves · G)."""
+        frames, last = x.size(-1), self.octaves[-1][1]
+        groups = adaptive_avg_pool2d(x, (self.groups, frames))
+        power = torch.view_as_real(torch.fft.rfft(groups, 2 * frames)).square().sum(-1)
+        alike = torch.fft.irfft(power, 2 * frames)[..., :frames]
+        alike = pad(alike / (alike[..., :1] + 1e-3), (0, max(0, last - frames)))  # of every lag, (B, G, lags)
+        risen = alike - alike.cummin(-1).values
+        return torch.cat([part[..., low:high].amax(-1) for part in (alike, risen) for low, high in self.octaves], 1)
+
     def _correlations(self, x: Tensor) -> Tensor:
         """Correlations of every two groups of bands of x, (B, D, T), of mean 0: (B, G (G - 1) / 2)."""
         groups = adaptive_avg_pool2d(x, (self.groups, x.size(-1)))
@@ -106,6 +126,14 @@ def _moments(x: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     unit = x / deviation[..., None]
     squares = unit.square()
     return deviation.log(), mean(squares * unit), (mean(squares.square()) + 0.1).log()
+
+
+def _octaves(window: int) -> tuple[tuple[int, int], ...]:
+    """Octaves of lags, of which the last begins below ``window``."""
+    lows = [_FIRST]
+    while 2 * lows[-1] < window:
+        lows.append(2 * lows[-1])
+    return tuple((low, 2 * low) for low in lows)
 
 
 def _bands(bins: int) -> tuple[tuple[int, int], ...]:

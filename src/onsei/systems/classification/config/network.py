@@ -25,6 +25,8 @@ class Model:
     textures: NonNegativeInt = 0
     """Tell the classes also by statistics of the sound over time: moments of bands, modulations in windows of this many
     frames (a second or more), correlations between bands. For noises such as rain or engines; 0: none."""
+    rhythms: bool = False
+    """With textures: tell them also by what comes again, in octaves of time from two frames to twice that window."""
     dropout: Fraction = 0.2
     """Dropout before the classes, and before the GRU."""
 
