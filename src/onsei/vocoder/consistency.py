@@ -14,7 +14,7 @@ from onsei.vocoder.mel import MelDefinition, filters, mirrored, to_natural
 from onsei.vocoder.refinement import between
 
 _MOST = 3.0
-"""Largest gain or loss of a round, in nepers: what is nearly silent is not blown up."""
+"""Most of a band's lack or excess, in nepers, that a round makes up: what is nearly silent is not blown up."""
 
 
 class Consistency(nn.Module):
