@@ -28,7 +28,7 @@ class Speaker(nn.Module):
         self.inverse, self.consistency = None, None
         if isinstance(network, Head):
             self.inverse = Transposed(network.inverse.hann, network.inverse.hop)
-            self.consistency = network.consistency and Rounds(network.consistency)
+            self.consistency = None if network.consistency is None else Rounds(network.consistency)
         self.preemphasis = network.mel.preemphasis
 
     def forward(self, mel: Tensor) -> Tensor:
