@@ -5,10 +5,10 @@
 Two networks with random weights, each in float32 and in bfloat16: the own network (recipe `base`) of ten classes, and
 DistilHuBERT's shape (HuBERT with two layers). Each is saved as a model folder that both open. Clips of five seconds,
 noise of a seed each, lie in memory at the network's rate. Both take them in blocks, in turns, in one process with as
-many threads as there are cores: the pipeline as it is called by default, that is in float32 and one clip after another,
-then with `batch_size=8`, and in bfloat16 where onsei is. `ratio` is the time that passes in the default call by ours,
-over all clips; beside it stand the ratios of the other calls, that of CPU time, and the smallest and largest of the
-blocks. Probabilities of both are compared.
+many threads as there are cores, after one block that is not counted: the pipeline as it is called by default, that is
+in float32 and one clip after another, then with `batch_size=8`, and in bfloat16 where onsei is. `ratio` is the time
+that passes in the default call by ours, over all clips; beside it stand the ratios of the other calls, that of CPU
+time, and the smallest and largest of the blocks. Probabilities of both are compared.
 
 On a CPU without bfloat16 in hardware, torch takes many times as long in it as in float32; onsei then rounds the weights
 to bfloat16 and computes in float32, and the result says so (`bfloat16_in_hardware`).
@@ -102,7 +102,7 @@ def compare(folder: Path, clips: int, block: int, dtype: str) -> dict[str, Any]:
     if dtype != "float32":
         same = stock(dtype)
         calls["same_format"] = lambda sounds: same(list(sounds), top_k=CLASSES)
-    first = [clip(10**6 + number, ours.sample_rate) for number in range(min(8, block))]
+    first = [clip(10**6 + number, ours.sample_rate) for number in range(block)]
     for warm in (ours.probabilities, *calls.values()):
         warm(first)
     spent: dict[str, list[Spent]] = {"ours": [], **{name: [] for name in calls}}

@@ -18,6 +18,7 @@ from onsei.audio import io
 from onsei.config import from_dict
 from onsei.errors import AudioError, ModelError
 from onsei.hub import store
+from onsei.nn import abreast
 from onsei.nn.device import pick_device, pick_dtype, suited
 from onsei.systems.classification import network
 from onsei.systems.classification.config import Classification, Features, Request, Score
@@ -26,6 +27,8 @@ from onsei.systems.classification.fusing import fused
 
 _TOGETHER, _SECONDS = 32, {"mel": 160.0, "wave": 40.0}
 """Most pieces that the network hears at once, and most seconds of them: convolutions over samples take memory."""
+_ALONE = 8
+"""Pieces that a thread must have for itself: fewer are heard sooner if all threads share each step."""
 
 
 class Classifier:
@@ -113,11 +116,12 @@ class Classifier:
             raise AudioError(f"sound {empty}: holds no samples", "leave it out")
         spans = [(n, *span) for n, sound in enumerate(sounds) for span in pieces(len(sound), self.features)]
         spans.sort(key=lambda span: span[2])
+        parts = [spans[share] for share in abreast.shares(len(spans), self._together, _ALONE, self.device)]
+        heard = [[sounds[n][a : a + size] for n, a, size in part] for part in parts]
         total, votes = np.zeros((len(sounds), len(self.labels))), np.zeros(len(sounds))
-        for first in range(0, len(spans), self._together):
-            part = spans[first : first + self._together]
+        for part, chances in zip(parts, abreast.mapped(self._chances, heard, self.device), strict=True):
             owners = np.array([n for n, _, _ in part])
-            np.add.at(total, owners, self._chances([sounds[n][a : a + size] for n, a, size in part]))
+            np.add.at(total, owners, chances)
             np.add.at(votes, owners, 1)
         return (total / np.maximum(votes, 1)[:, None]).astype(np.float32)
 
@@ -146,12 +150,7 @@ class Classifier:
 
     def _chances(self, sounds: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Probabilities of single pieces, (P, N)."""
-        seen = self._front.each(sounds)
-        lengths = torch.tensor([x.shape[1] for x in seen])
-        padded = torch.zeros(len(seen), seen[0].shape[0], int(lengths.max()))
-        for number, x in enumerate(seen):
-            padded[number, :, : x.shape[1]] = x
-        chances: NDArray[np.float32] = torch.softmax(self.scores(padded, lengths), -1).numpy()
+        chances: NDArray[np.float32] = torch.softmax(self.scores(*self._front.batch(sounds)), -1).numpy()
         return chances
 
     def _spans(self, request: Request) -> list[tuple[int, int]]:

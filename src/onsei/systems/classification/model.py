@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 from onsei.errors import ConfigError
 from onsei.nn.conv import MaskedConv
@@ -95,7 +96,7 @@ class ConvNet(nn.Module):
     def _over_bands(self, x: Tensor, lengths: Tensor) -> Tensor:
         """x, (B, C, D', F), of ``lengths`` frames, (B,), without its bands: (B, C', F), zeros as padding."""
         if self.recurrent is None:
-            return x.mean(2)
+            return avg_pool2d(x, (x.size(2), 1))[:, :, 0]  # as mean(2), but several times as fast on a CPU
         frames = x.flatten(1, 2).transpose(1, 2)
         return unpack(self.recurrent(pack(frames, lengths)), x.size(-1)).transpose(1, 2)
 

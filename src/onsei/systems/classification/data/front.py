@@ -25,7 +25,7 @@ _SLACK = 1.02
 
 _MARGIN = 0.03
 """Seconds of silence that are left at both ends where it is cut."""
-_AT_ONCE = 4
+_AT_ONCE = 2
 """Sounds whose spectra are computed together: more of five seconds would leave the processor's cache."""
 
 
@@ -92,27 +92,45 @@ class FrontEnd:
         x = raw.flatten(-2)
         if o.kind == "wave":
             return _centered(x, 1e-7, 0.0).view_as(raw) if o.standardize else raw
-        if o.level:
-            x = x / x.mean(-1, keepdim=True).clamp(min=1e-10)
-        return _centered((x + o.floor).log(), 0.0, 1e-2).view_as(raw)  # silence stays flat
+        x = (x / x.mean(-1, keepdim=True).clamp(min=1e-10)).add_(o.floor) if o.level else x + o.floor
+        return _centered(x.log_(), 0.0, 1e-2).view_as(raw)  # silence stays flat
 
     def __call__(self, samples: Sound) -> Tensor:
         """What the network hears of samples, shape (T',), of one piece: shape (D, T)."""
         return self.finished(torch.from_numpy(self.raw(samples)))
 
-    def each(self, sounds: Sequence[Sound]) -> list[Tensor]:
-        """What the network hears of each sound, as if it came alone; neighbors of one length are computed together."""
+    def batch(self, sounds: Sequence[Sound]) -> tuple[Tensor, Tensor]:
+        """What the network hears of each sound, as if it came alone.
+
+        Neighbors of one length are computed together.
+
+        Returns:
+            Features, shape (B, D, T), with zeros as padding; and frames of each sound, shape (B,).
+        """
         if self.options.kind == "wave" or self.options.silence:
-            return [self(sound) for sound in sounds]
-        heard: list[Tensor] = []
-        for length, same in groupby(sounds, key=len):
-            short, like = self._size - length, list(same)
-            for first in range(0, len(like), _AT_ONCE):
-                stacked = np.stack(like[first : first + _AT_ONCE])
-                sound = torch.from_numpy(stacked if short <= 0 else np.pad(stacked, ((0, 0), (0, short))))
-                with torch.no_grad():
-                    heard += self.finished(self._mel(sound).contiguous())
-        return heard
+            heard = [self(sound)[None] for sound in sounds]
+        else:
+            heard = [self._alike(list(same)) for _, same in groupby(sounds, key=len)]
+        lengths = torch.tensor([x.size(2) for x in heard for _ in x])
+        if len(heard) == 1:
+            return heard[0], lengths
+        padded, first = torch.zeros(len(lengths), self.bins, int(lengths.max())), 0
+        for x in heard:
+            padded[first : first + len(x), :, : x.size(2)] = x
+            first += len(x)
+        return padded, lengths
+
+    @torch.no_grad()
+    def _alike(self, sounds: Sequence[Sound]) -> Tensor:
+        """What the network hears of mel spectrograms of sounds of one length: (B, D, T)."""
+        length = len(sounds[0])
+        short = max(0, self._size - length)
+        power = torch.empty(len(sounds), self.bins, self.frames(length))
+        for first in range(0, len(sounds), _AT_ONCE):
+            stacked = np.stack(sounds[first : first + _AT_ONCE])
+            sound = torch.from_numpy(np.pad(stacked, ((0, 0), (0, short))) if short else stacked)
+            power[first : first + _AT_ONCE] = self._mel(sound)
+        return self.finished(power)
 
     @cached_property
     def _mel(self) -> MelSpectrogram:
@@ -142,7 +160,7 @@ def _centered(x: Tensor, added: float, least: float) -> Tensor:
     """
     x = x - x.mean(-1, keepdim=True)
     deviation = (x.square().mean(-1, keepdim=True) + added).sqrt()
-    return x / (deviation.clamp(min=least) if least else deviation)
+    return x.div_(deviation.clamp(min=least) if least else deviation)
 
 
 def pieces(length: int, options: Features) -> list[tuple[int, int]]:
