@@ -97,5 +97,13 @@ def test_shares_are_alike_and_enough_for_all_threads(total, sizes):
     assert [n for share in made for n in range(total)[share]] == list(range(total))
 
 
+@pytest.mark.parametrize("total", range(50))
+@pytest.mark.parametrize("most", [1, 2, 7])
+def test_no_share_is_empty_or_too_large(total, most):
+    made = shares(total, most, least=2, device=CPU)
+    assert [n for share in made for n in range(total)[share]] == list(range(total))
+    assert all(0 < share.stop - share.start <= most for share in made)
+
+
 def test_shares_of_another_device_are_as_large_as_they_may_be():
     assert shares(40, most=20, least=1, device=torch.device("cuda")) == [slice(0, 20), slice(20, 40)]

@@ -66,7 +66,7 @@ def shares(total: int, most: int, least: int, device: torch.device) -> list[slic
     threads = torch.get_num_threads() if device.type == "cpu" else 1
     parts = ceil(total / most)
     if total >= threads * least:
-        parts = ceil(parts / threads) * threads
+        parts = min(total, ceil(parts / threads) * threads)
     ends = [round(total * part / max(1, parts)) for part in range(parts + 1)]
     return [slice(first, last) for first, last in pairwise(ends)]
 
