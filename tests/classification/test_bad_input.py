@@ -143,3 +143,18 @@ def test_a_dry_run_takes_what_is_frozen_into_account(tmp_path):
     assert 0 < found["trained"] < found["parameters"]
     assert found["step_seconds"] > 0
     assert torch.get_num_threads() >= 1
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_many_sounds_of_many_lengths_are_heard_as_alone(runner, threads):
+    before = torch.get_num_threads()
+    draw = np.random.default_rng(0)
+    piece = runner.features.samples
+    lengths = draw.choice([1, piece // 3, piece, piece, 3 * piece], 120)  # enough for a part on each of three threads
+    sounds = [(0.1 * draw.standard_normal(length)).astype(np.float32) for length in lengths]
+    alone = np.concatenate([runner.probabilities([sound]) for sound in sounds])
+    torch.set_num_threads(threads)
+    try:
+        np.testing.assert_allclose(runner.probabilities(sounds), alone, atol=1e-5)
+    finally:
+        torch.set_num_threads(before)

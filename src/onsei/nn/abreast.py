@@ -19,8 +19,8 @@ from typing import TypeVar
 import torch
 
 _KEPT = 2**25 - 2**16
-"""Bytes of a block that is taken and given back once. After that glibc keeps what threads free for their next part;
-otherwise it returns much of it to the system, and fetching it again, page by page, takes longer than the work."""
+"""Bytes of a block that is taken and given back once. After that glibc keeps what threads free for their next part, and
+does not return it to the system to fetch it again page by page (decision 0012)."""
 
 Part = TypeVar("Part")
 Made = TypeVar("Made")

@@ -27,8 +27,8 @@ from onsei.systems.classification.fusing import fused
 
 _TOGETHER, _SECONDS = 32, {"mel": 160.0, "wave": 40.0}
 """Most pieces that the network hears at once, and most seconds of them: convolutions over samples take memory."""
-_ALONE = 8
-"""Pieces that a thread must have for itself: fewer are heard sooner if all threads share each step."""
+_ALONE = 24
+"""Pieces that a thread must have for itself: fewer are heard as soon or sooner if all threads share each operation."""
 
 
 class Classifier:

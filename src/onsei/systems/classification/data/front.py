@@ -26,7 +26,7 @@ _SLACK = 1.02
 _MARGIN = 0.03
 """Seconds of silence that are left at both ends where it is cut."""
 _AT_ONCE = 2
-"""Sounds whose spectra are computed together: more of five seconds would leave the processor's cache."""
+"""Sounds whose spectra are computed together; more, of five seconds, were slower."""
 
 
 class FrontEnd:
