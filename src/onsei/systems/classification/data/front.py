@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import pad
 
 from onsei.audio.features import MelSpectrogram
 from onsei.errors import ConfigError
@@ -70,10 +71,8 @@ class FrontEnd:
         """Mel power, or the samples themselves, of samples, shape (T',): shape (D, T)."""
         if self.options.kind == "wave":
             return samples[None]
-        short = self._size - len(samples)
-        sound = torch.from_numpy(samples if short <= 0 else np.pad(samples, (0, short)))
         with torch.no_grad():
-            power = self._mel(sound)
+            power = self._mel(self._long_enough(samples))
             if self.options.silence:
                 power = power[:, self._sounding(power)]
             made: Sound = power.contiguous().numpy()
@@ -123,14 +122,17 @@ class FrontEnd:
     @torch.no_grad()
     def _alike(self, sounds: Sequence[Sound]) -> Tensor:
         """What the network hears of mel spectrograms of sounds of one length: (B, D, T)."""
-        length = len(sounds[0])
-        short = max(0, self._size - length)
-        power = torch.empty(len(sounds), self.bins, self.frames(length))
+        power = torch.empty(len(sounds), self.bins, self.frames(len(sounds[0])))
         for first in range(0, len(sounds), _AT_ONCE):
-            stacked = np.stack(sounds[first : first + _AT_ONCE])
-            sound = torch.from_numpy(np.pad(stacked, ((0, 0), (0, short))) if short else stacked)
-            power[first : first + _AT_ONCE] = self._mel(sound)
+            part = slice(first, first + _AT_ONCE)
+            power[part] = self._mel(self._long_enough(np.stack(sounds[part])))
         return self.finished(power)
+
+    def _long_enough(self, samples: Sound) -> Tensor:
+        """Samples, (..., T), with zeros behind them where they are fewer than a window."""
+        sound = torch.from_numpy(samples)
+        short = self._size - samples.shape[-1]
+        return pad(sound, (0, short)) if short > 0 else sound
 
     @cached_property
     def _mel(self) -> MelSpectrogram:

@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import torch
 from transformers import BatchFeature, SequenceFeatureExtractor
 
 from onsei.config import from_dict
@@ -50,12 +49,8 @@ class MelConvFeatureExtractor(SequenceFeatureExtractor):
         sounds = [np.asarray(x, np.float32) for x in (raw_speech if many else [raw_speech])]
         if not all(sound.size for sound in sounds):
             raise ValueError("a sound holds no samples")
-        seen = [front(sound) for sound in sounds]
-        lengths = torch.tensor([x.shape[1] for x in seen])
-        padded = torch.zeros(len(seen), front.bins, int(lengths.max()))
-        for number, x in enumerate(seen):
-            padded[number, :, : x.shape[1]] = x
-        made = {"input_features": padded, "lengths": lengths}
+        features, lengths = front.batch(sounds)
+        made = {"input_features": features, "lengths": lengths}
         return BatchFeature(made if return_tensors == "pt" else {k: v.numpy() for k, v in made.items()})
 
 
