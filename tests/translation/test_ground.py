@@ -80,9 +80,11 @@ def test_an_opened_core_gives_vectors_alone_as_together(trained, corpus):
     assert core.fingerprint() == Core.load(trained[0], "cpu").fingerprint()
 
 
-@pytest.mark.parametrize("matrix_rate", [0.0, 1e-2])
-def test_a_run_that_was_stopped_ends_as_the_straight_one(trained, tmp_path, matrix_rate):
-    options = replace(trained[2], optimization=GroundOptimizer(4e-3, matrix_rate))
+@pytest.mark.parametrize(("matrix_rate", "alike"), [(0.0, 0), (1e-2, 0), (0.0, 5)])
+def test_a_run_that_was_stopped_ends_as_the_straight_one(trained, tmp_path, matrix_rate, alike):
+    options = replace(
+        trained[2], optimization=GroundOptimizer(4e-3, matrix_rate), data=Pairs(batch_size=25, alike=alike)
+    )
     ground(short(options, tmp_path / "straight", max_steps=4))
     ground(short(options, tmp_path / "halves", max_steps=2))
     ground(short(options, tmp_path / "halves", max_steps=4, continue_from=str(tmp_path / "halves")))
@@ -101,7 +103,8 @@ def test_pictures_of_training_in_validation_are_refused(trained, corpus, tmp_pat
         ground(replace(short(trained[2], tmp_path / "run"), val_manifest=corpus[0]))
 
 
-def test_what_cannot_be_used_is_left_out_and_told(trained, corpus, tmp_path, capsys):
+@pytest.mark.parametrize("alike", [0, 5])
+def test_what_cannot_be_used_is_left_out_and_told(trained, corpus, tmp_path, capsys, alike):
     path = corpus[0].with_name("faulty.jsonl")
     (corpus[0].parent / "broken.png").write_bytes(b"no picture")
     path.write_text(corpus[0].read_text())
@@ -114,7 +117,8 @@ def test_what_cannot_be_used_is_left_out_and_told(trained, corpus, tmp_path, cap
         return {k: v for k, v in row.items() if k != "image"} if n == 2 else row
 
     letters.rewrite(path, change)
-    ground(replace(short(trained[2], tmp_path / "run"), train_manifest=path))
+    data = Pairs(batch_size=25, alike=alike)
+    ground(replace(short(trained[2], tmp_path / "run"), train_manifest=path, data=data))
     assert "1 without image" in capsys.readouterr().out
     reasons = (tmp_path / "run" / "quarantine.jsonl").read_text()
     assert "no units" in reasons

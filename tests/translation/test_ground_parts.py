@@ -21,6 +21,8 @@ from onsei.systems.translation.config.ground import (
     UnitAugment,
     UnitNetwork,
 )
+from onsei.systems.translation.ground import alike
+from onsei.systems.translation.ground.alike import BINS, AlikeSampler, clusters, histogram
 from onsei.systems.translation.ground.contrast import contrastive_loss
 from onsei.systems.translation.ground.data import Batch, augmented, padded
 from onsei.systems.translation.ground.encoder import FIRST, UnitEncoder
@@ -110,6 +112,72 @@ def test_hard_negatives_weigh_more():
     pictures = torch.nn.functional.normalize(speech + 0.1, dim=-1)
     plain, hard = (contrastive_loss(speech, pictures, torch.tensor(9.0), hard=h) for h in (0.0, 3.0))
     assert hard > plain
+
+
+def test_a_histogram_is_of_colors_and_not_of_places():
+    random = np.random.default_rng(0)
+    picture = random.integers(0, 256, (3, 8, 8), dtype=np.uint8)
+    moved = picture.reshape(3, -1)[:, random.permutation(64)].reshape(3, 8, 8)
+    assert histogram(picture).shape == (BINS,)
+    assert (histogram(picture) ** 2).sum() == pytest.approx(1)
+    np.testing.assert_array_equal(histogram(picture), histogram(moved))
+    white = histogram(np.full((3, 4, 4), 255, np.uint8))
+    assert white[-1] == 1
+    assert histogram(np.full((3, 4, 4), 212, np.uint8))[-1] == 0
+
+
+@pytest.mark.parametrize("pairs", [1, 5, 37, 400])
+def test_pictures_of_one_color_come_into_one_cluster(pairs, monkeypatch):
+    kinds = np.arange(pairs) % 6
+    asked = []
+
+    def look(rows):
+        asked.append(len(rows))
+        return np.stack([histogram(np.full((3, 4, 4), 43 * kinds[row] + 5, np.uint8)) for row in rows])
+
+    found = clusters(look, pairs, 8, seed=0)
+    assert found.shape == (pairs,)
+    assert asked == [pairs]
+    if pairs == 400:  # where more clusters are wanted than there are colors, each color is one
+        assert len(set(zip(kinds, found, strict=True))) == len(set(found)) == 6
+        monkeypatch.setattr(alike, "_SAMPLE", 150)
+        found = clusters(look, pairs, 8, seed=0)
+        assert len(set(zip(kinds, found, strict=True))) == len(set(found)) == 6
+        assert max(asked[1:]) == 150
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    pairs=st.integers(1, 200),
+    kinds=st.integers(1, 30),
+    group=st.integers(1, 12),
+    size=st.integers(1, 40),
+    epoch=st.integers(0, 3),
+)
+def test_batches_of_like_pictures_hold_each_pair_once(pairs, kinds, group, size, epoch):
+    cluster = np.random.default_rng(0).integers(0, kinds, pairs).astype(np.int32)
+    sampler = AlikeSampler(cluster, group, batch_size=size, seed=1)
+    batches = list(sampler.batches(epoch))
+    assert len(batches) == sampler.count(epoch) == -(-pairs // size)
+    assert max(map(len, batches)) <= size
+    assert max(map(len, batches)) - min(map(len, batches)) <= 1
+    assert len(sampler.survey(epoch).largest) == max(map(len, batches))
+    order = np.concatenate(batches)
+    assert sorted(order) == list(range(pairs))
+    runs = 1 + int((np.diff(cluster[order]) != 0).sum())
+    assert runs <= sum(-(-count // group) for count in np.bincount(cluster) if count)
+    later = list(sampler.batches(epoch, start=len(batches) // 2))
+    assert all((one == other).all() for one, other in zip(batches[len(batches) // 2 :], later, strict=True))
+
+
+def test_groups_are_of_one_cluster_and_change_from_epoch_to_epoch():
+    cluster = np.repeat(np.arange(8, dtype=np.int32), 16)
+    sampler = AlikeSampler(cluster, 8, batch_size=32, seed=0)
+    one, other = (np.concatenate(list(sampler.batches(epoch))) for epoch in (0, 1))
+    for order in (one, other):
+        assert all(len(set(part)) == 1 for part in cluster[order].reshape(-1, 8))
+    groups = [{tuple(sorted(part)) for part in order.reshape(-1, 8)} for order in (one, other)]
+    assert groups[0] != groups[1]
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 6])

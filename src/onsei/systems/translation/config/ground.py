@@ -93,6 +93,9 @@ class Pairs:
 
     batch_size: Annotated[PositiveInt, flag("--per-device-train-batch-size")] = 64
     """Pairs in a batch; each is told from all others in it."""
+    alike: NonNegativeInt = 0
+    """Pairs of a batch that come together because their pictures have like colors, in groups of so many: what tells
+    them apart is then what there is and how it lies. All pictures are looked at once before. 0: all come by chance."""
     gallery: PositiveInt = 1000
     """Most pairs of validation that are searched at a time. Its size, not the batch's, sets what chance finds."""
     max_units: PositiveInt = 2000

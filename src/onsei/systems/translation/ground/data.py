@@ -5,7 +5,8 @@ B batch, U units, S pixels of a side.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -17,17 +18,22 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from onsei.data.loader import Draw, Fault, Loader
+from onsei.data.manifest import Manifest
 from onsei.data.memory import Memory
+from onsei.data.progress import progress
 from onsei.data.row import Row
-from onsei.data.sampler import BucketSampler
-from onsei.errors import DataError
+from onsei.data.sampler import BucketSampler, Rows
+from onsei.errors import DataError, OnseiError
 from onsei.systems.translation.config.ground import UnitAugment
+from onsei.systems.translation.ground.alike import BINS, AlikeSampler, clusters, histogram
 from onsei.systems.translation.ground.encoder import BLANK, FIRST
 from onsei.systems.translation.ground.rows import Encoded, as_durations, units_of
 from onsei.vision.images import Transform
 
 _FEWEST = 4
 """Units that dropping always leaves."""
+_SHOW_FROM = 500
+"""Pictures after which a bar tells how many were compared."""
 
 
 @dataclass(frozen=True)
@@ -127,13 +133,20 @@ class Preparation:
         Raises:
             DataError: the row cannot be used; the run goes on without it.
         """
-        if row.image is None:
-            raise DataError(f"{row.id}: the row has no image", "give it the key `image`")
-        path = row.image
-        if self.image_dir is not None and not path.exists():
-            path = self.image_dir / path.name
+        path = self._path(row)
         units = table_rows(row, self.count, self.most, self.augment, draw)
         return Pair(row.id, units, seen(path, self.transform, self.memory), str(path))
+
+    def picture(self, row: Row) -> Tensor:
+        """The picture of ``row`` alone, uint8 (3, S, S). Errors as of a call."""
+        return seen(self._path(row), self.transform, self.memory)
+
+    def _path(self, row: Row) -> Path:
+        if row.image is None:
+            raise DataError(f"{row.id}: the row has no image", "give it the key `image`")
+        if self.image_dir is not None and not row.image.exists():
+            return self.image_dir / row.image.name
+        return row.image
 
 
 def padded(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -154,11 +167,40 @@ def collate(items: Sequence[Pair], faults: Sequence[Fault]) -> Batch:
 
 
 def source(
-    encoded: Encoded, preparation: Preparation, *, batch_size: int, workers: int, seed: int, training: bool
+    encoded: Encoded,
+    preparation: Preparation,
+    *,
+    batch_size: int,
+    workers: int,
+    seed: int,
+    training: bool,
+    alike: int = 0,
 ) -> Loader[Pair, Batch]:
-    """Batches of encoded pairs: shuffled for training, in order of length otherwise."""
+    """Batches of encoded pairs: shuffled for training, in order of length otherwise.
+
+    Args:
+        alike: pairs of like pictures that come together in training; 0: all come by chance.
+    """
     durations = as_durations(encoded, preparation.most)
     if training:  # negatives of like length would be told from one another by their content alone, never by length
         durations = np.ones_like(durations)
     sampler = BucketSampler(durations, batch_seconds=None, batch_size=batch_size, seed=seed, shuffle=training)
+    if training and alike:
+        found = clusters(_colors(encoded.manifest, preparation), len(encoded.manifest), alike, seed)
+        sampler = AlikeSampler(found, alike, batch_size=batch_size, seed=seed)
     return Loader(encoded.manifest, sampler, preparation, collate, workers=workers, seed=seed)
+
+
+def _colors(manifest: Manifest, preparation: Preparation) -> Callable[[Rows], NDArray[np.float32]]:
+    """Looks at the pictures of rows, (n,) → (n, D); one that cannot be read, a fault in its turn, has no colors."""
+
+    def look(numbers: Rows) -> NDArray[np.float32]:
+        found = np.zeros((len(numbers), BINS), np.float32)
+        with progress("comparing pictures", len(numbers)) as advance:
+            for place, number in enumerate(numbers.tolist()):
+                with suppress(OnseiError, OSError):
+                    found[place] = histogram(preparation.picture(manifest[number]).numpy())
+                advance(1, place >= _SHOW_FROM)
+        return found
+
+    return look

@@ -130,7 +130,13 @@ def sources(options: Ground, material: Material, seeing: Seeing) -> tuple[Any, A
     )
     learning = replace(checking, augment=options.augment, memory=Memory(data.memory * 2**20))
     train = source(
-        material.train, learning, batch_size=data.batch_size, workers=data.num_workers, seed=seed, training=True
+        material.train,
+        learning,
+        batch_size=data.batch_size,
+        workers=data.num_workers,
+        seed=seed,
+        training=True,
+        alike=data.alike,
     )
     val = source(material.val, checking, batch_size=data.gallery, workers=0, seed=seed, training=False)
     return train, val
@@ -140,7 +146,7 @@ def sources(options: Ground, material: Material, seeing: Seeing) -> tuple[Any, A
 def _center(core: SemanticCore, seeing: Seeing, options: Ground, material: Material) -> None:
     """Remember where clips and pictures lie on the mean: two clouds beside each other (Liang et al. 2022)."""
     core.eval()
-    plain = replace(options, augment=UnitAugment(0.0, 0.0))
+    plain = replace(options, augment=UnitAugment(0.0, 0.0), data=replace(options.data, alike=0))
     batches, _ = sources(plain, material, seeing)
     device, count = core.speech_mean.device, 0
     sums = [torch.zeros_like(core.speech_mean), torch.zeros_like(core.image_mean)]
