@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import json
 import random
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -33,12 +34,13 @@ def kinds(text):
     return {(group.color, group.shape) for group in (scene.first, scene.second)}
 
 
+@pytest.mark.parametrize("colors", [8, len(COLORS)])
 @pytest.mark.parametrize("seed", range(5))
-def test_each_color_and_shape_is_held_out_twice(seed):
-    apart = held_out(seed)
-    assert len(apart) == 16
-    for place, names in ((0, COLORS), (1, SHAPES)):
-        assert all(sum(pair[place] == name for pair in apart) == 2 for name in names)
+def test_a_quarter_of_the_kinds_is_held_out_evenly(seed, colors):
+    apart = held_out(seed, colors)
+    assert len(apart) == 2 * colors
+    for place, names in ((0, COLORS[:colors]), (1, SHAPES)):
+        assert all(sum(pair[place] == name for pair in apart) == 2 * colors // len(names) for name in names)
 
 
 def test_voices_are_apart():
@@ -49,7 +51,7 @@ def test_voices_are_apart():
 @pytest.mark.parametrize("seed", range(5))
 def test_stems_are_apart_and_sentences_are_in_their_order(seed):
     stems = Language.drawn(seed).stems
-    assert len(set(stems.values())) == 22
+    assert len(set(stems.values())) == len(stems) == len(SHAPES) + len(COLORS) + 6
     for one, other in itertools.combinations(stems.values(), 2):
         assert sum(a != b for a, b in zip(one, other, strict=True)) >= 2
     scene = Scene(Group(3, "blue", "heart"), "left of", Group(1, "purple", "circle"))
@@ -69,14 +71,32 @@ def test_a_caption_tells_its_scene():
         assert read_caption(text) is None
 
 
+def test_few_scenes_have_all_kinds_about_equally_often():
+    few = list(itertools.islice(scenes(random.Random(0), ALL), 2 * len(ALL)))
+    found = Counter((group.color, group.shape) for scene in few for group in (scene.first, scene.second))
+    assert set(found.values()) <= {3, 4, 5}
+    assert set(found) == ALL
+    assert all(scene.first != scene.second for scene in few)
+
+
 def test_a_picture_shows_its_colors_where_they_belong():
     scene = Scene(Group(2, "red", "square"), "above", Group(1, "blue", "circle"))
     pixels = np.asarray(picture(scene, random.Random(0))).astype(int)
     red, blue = ((pixels[..., channel] > 180) & (pixels[..., 2 - channel] < 120) for channel in (0, 2))
     assert red[:32].sum() > 100
+    assert red.sum() / 2 > 1.4 * blue.sum()  # the sentence begins with the larger ones; a circle has 1.1 of a square
     assert blue[32:].sum() > 50
     assert not red[36:].any()
     assert not blue[:28].any()
+
+
+def test_a_world_may_have_fewer_colors(tmp_path):
+    pytest.importorskip("espeakng_loader")
+    few = make_world(tmp_path / "few", 0, Sizes(pairs=40, parallel=4, val=2, test=4, captions=10, colors=8))
+    told = [
+        row["slots"]["color"].split() for name in ("parallel", "captions", "unseen") for row in rows(getattr(few, name))
+    ]
+    assert set(itertools.chain(*told)) == set(COLORS[:8])
 
 
 def test_nothing_of_the_unseen_test_is_in_training(world):

@@ -38,6 +38,8 @@ class Sizes:
     """Scenes of each test."""
     captions: int = 3000
     """Further pictures with English, about which nobody speaks."""
+    colors: int = len(COLORS)
+    """Colors that there are: the first so many."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,8 @@ def make_world(folder: Path, seed: int = 0, sizes: Sizes | None = None) -> World
 
 def _plan(seed: int, sizes: Sizes) -> dict[str, list[Scene]]:
     """Scenes of each set; no scene is in two."""
-    apart = held_out(seed)
-    known = frozenset((color, shape) for color in COLORS for shape in SHAPES) - apart
+    apart = held_out(seed, sizes.colors)
+    known = frozenset((color, shape) for color in COLORS[: sizes.colors] for shape in SHAPES) - apart
     stream = scenes(random.Random(f"{seed}/scenes"), known)
     plan = {"pairs": sizes.pairs, "val": sizes.val, "seen": sizes.test, "captions": sizes.captions}
     found = {name: list(islice(stream, count)) for name, count in plan.items()}
@@ -101,7 +103,7 @@ def _plan(seed: int, sizes: Sizes) -> dict[str, list[Scene]]:
 
 
 def _rows(folder: Path, seed: int, sizes: Sizes) -> dict[str, list[dict[str, object]]]:
-    language, plan = Language.drawn(seed), _plan(seed, sizes)
+    language, plan = Language.drawn(seed, sizes.colors), _plan(seed, sizes)
     captions = _captions(folder, seed, plan.pop("captions"))
     utterances: list[Utterance] = []
     for name, part in plan.items():

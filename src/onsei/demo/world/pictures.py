@@ -16,9 +16,15 @@ _SCALE = 2
 _PAINT = {
     "red": (214, 40, 40), "green": (46, 140, 60), "blue": (40, 80, 210), "yellow": (240, 205, 40),
     "purple": (130, 50, 160), "orange": (245, 130, 30), "black": (25, 25, 25), "white": (250, 250, 250),
+    "pink": (250, 150, 190), "brown": (125, 75, 30), "turquoise": (60, 210, 200), "lime": (160, 225, 40),
+    "navy": (15, 25, 100), "maroon": (110, 10, 40), "teal": (0, 105, 110), "lilac": (190, 140, 240),
+    "tan": (200, 160, 110), "gold": (200, 150, 0), "cream": (255, 240, 190), "mint": (170, 240, 190),
+    "coral": (255, 110, 100), "violet": (120, 40, 255), "azure": (70, 160, 255), "rust": (170, 70, 20),
 }  # fmt: skip
 _RADIUS = 7.5
-"""Mean half width of a shape, pixels."""
+"""Half width of a shape, pixels, before it is made larger or smaller."""
+_SIZES = ((1.0, 1.2), (0.65, 0.85))
+"""Least and most times that, of shapes of the first and the second group: a sentence begins with what is large."""
 _HALVES = {
     "left of": ((0, 0, 32, 64), (32, 0, 64, 64)),
     "right of": ((32, 0, 64, 64), (0, 0, 32, 64)),
@@ -29,13 +35,14 @@ _HALVES = {
 
 
 def picture(scene: Scene, draw: random.Random) -> Image.Image:
-    """The scene on gray ground of changing lightness; places and sizes are drawn by chance."""
+    """The scene on gray ground of changing lightness, its first group the larger one; places are drawn by chance."""
     gray = draw.randint(140, 190)
     canvas = Image.new("RGB", (SIZE * _SCALE, SIZE * _SCALE), (gray, gray, gray))
     pen = ImageDraw.Draw(canvas)
-    for group, half in zip((scene.first, scene.second), _HALVES[scene.relation], strict=True):
+    groups = zip((scene.first, scene.second), _HALVES[scene.relation], _SIZES, strict=True)
+    for group, half, (least, most) in groups:
         for x, y in _places(group, half, draw):
-            radius = _RADIUS * draw.uniform(0.85, 1.1)
+            radius = _RADIUS * draw.uniform(least, most)
             paint = tuple(min(255, max(0, part + draw.randint(-8, 8))) for part in _PAINT[group.color])
             _shape(pen, group.shape, x * _SCALE, y * _SCALE, radius * _SCALE, paint, (gray, gray, gray))
     return canvas.resize((SIZE, SIZE), Image.Resampling.BOX)

@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 SHAPES = ("circle", "square", "triangle", "star", "heart", "diamond", "cross", "ring")
-COLORS = ("red", "green", "blue", "yellow", "purple", "orange", "black", "white")
+COLORS = (
+    "red", "green", "blue", "yellow", "purple", "orange", "black", "white",
+    "pink", "brown", "turquoise", "lime", "navy", "maroon", "teal", "lilac",
+    "tan", "gold", "cream", "mint", "coral", "violet", "azure", "rust",
+)  # fmt: skip
 RELATIONS = ("left of", "right of", "above", "below")
 COUNTS = (1, 2, 3)
 _NUMBERS = {1: "a", 2: "two", 3: "three"}
@@ -40,21 +44,33 @@ class Scene:
         return found | {"relation": self.relation}
 
 
-def held_out(seed: int = 0) -> frozenset[tuple[str, str]]:
-    """16 of the 64 pairs (color, shape), each color and each shape in two of them: no training scene shows them."""
+def held_out(seed: int = 0, colors: int = len(COLORS)) -> frozenset[tuple[str, str]]:
+    """Two pairs (color, shape) of each of the first ``colors`` colors, a quarter of all: no training scene shows them.
+
+    Each shape is in as many of them as the next one, where ``colors`` is a multiple of 8.
+    """
     draw = random.Random(f"held out/{seed}")
-    colors, shapes = draw.sample(COLORS, len(COLORS)), draw.sample(SHAPES, len(SHAPES))
+    names, shapes = draw.sample(COLORS[:colors], colors), draw.sample(SHAPES, len(SHAPES))
     step = draw.randrange(1, len(SHAPES))
-    places = range(len(COLORS))
-    return frozenset((colors[i], shapes[(i + k) % len(SHAPES)]) for i in places for k in (0, step))
+    return frozenset((name, shapes[(i + k) % len(SHAPES)]) for i, name in enumerate(names) for k in (0, step))
 
 
 def scenes(draw: random.Random, pairs: frozenset[tuple[str, str]]) -> Iterator[Scene]:
-    """Different scenes without end, both groups of the given pairs (color, shape); the two groups differ in kind."""
+    """Different scenes without end, both groups of the given pairs (color, shape); the two groups differ in kind.
+
+    Pairs are dealt like cards, all of them before one comes again: few scenes have each word about equally often.
+    """
     seen: set[Scene] = set()
-    choices = sorted(pairs)
+    choices, deck = sorted(pairs), list[tuple[str, str]]()
     while True:
-        kinds = draw.sample(choices, 2)
+        kinds: list[tuple[str, str]] = []
+        while len(kinds) < 2:
+            deck = deck or draw.sample(choices, len(choices))
+            kind = deck.pop()
+            if kind in kinds:
+                deck.insert(0, kind)
+            else:
+                kinds.append(kind)
         first, second = (Group(draw.choice(COUNTS), color, shape) for color, shape in kinds)
         scene = Scene(first, draw.choice(RELATIONS), second)
         if scene not in seen:
