@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from onsei.data.sampler import BucketSampler, Rows, Survey
+from onsei.units import kmeans
 
 _LEVELS = 6
 """Of each color channel."""
@@ -21,6 +23,8 @@ _SAMPLE = 20_000
 """Pictures that the clusters are fitted to, at most."""
 _MEAN = 1.5
 """Groups that a cluster has on the mean."""
+_ROUNDS = 20
+"""Of k-means over the sample, at most."""
 _MOST = 1000
 """Clusters, at most."""
 
@@ -41,16 +45,12 @@ def clusters(look: Callable[[Rows], NDArray[np.float32]], pairs: int, group: int
     Args:
         look: histograms of the pictures of some pairs, (n,) → (n, D). At most 20,000 are held at a time.
     """
-    from sklearn.cluster import KMeans
-
     rows = np.arange(pairs)
     sample = look(rows if pairs <= _SAMPLE else np.sort(np.random.default_rng(seed).permutation(pairs)[:_SAMPLE]))
     wanted = min(_MOST, round(pairs / (_MEAN * group)), len(np.unique(sample, axis=0)))
-    model = KMeans(max(1, wanted), n_init=1, max_iter=20, random_state=seed).fit(sample)
-    if pairs <= _SAMPLE:
-        found: NDArray[np.int32] = model.labels_
-        return found
-    return np.concatenate([model.predict(look(rows[n : n + _SAMPLE])) for n in range(0, pairs, _SAMPLE)])
+    found = kmeans.fit(sample, max(1, wanted), iterations=_ROUNDS, seed=seed)
+    parts = [sample] if pairs <= _SAMPLE else (look(rows[n : n + _SAMPLE]) for n in range(0, pairs, _SAMPLE))
+    return np.concatenate([found.assign(torch.from_numpy(part)).numpy().astype(np.int32) for part in parts])
 
 
 class AlikeSampler(BucketSampler):
