@@ -40,10 +40,10 @@ def histogram(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def clusters(look: Callable[[Rows], NDArray[np.float32]], pairs: int, group: int, seed: int) -> NDArray[np.int32]:
-    """A cluster for each of ``pairs`` pictures, (N,), of a little more than ``group`` of them on the mean, by k-means.
+    """A cluster for each of ``pairs`` pictures, (N,), by k-means: at most 1000, of 1.5 times ``group`` on the mean or more.
 
     Args:
-        look: histograms of the pictures of some pairs, (n,) → (n, D). At most 20,000 are held at a time.
+        look: histograms of the pictures of some pairs, (n,) → (n, D); it is asked for at most 20,000 at a time.
     """
     rows = np.arange(pairs)
     sample = look(rows if pairs <= _SAMPLE else np.sort(np.random.default_rng(seed).permutation(pairs)[:_SAMPLE]))
