@@ -40,7 +40,7 @@ def histogram(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def clusters(look: Callable[[Rows], NDArray[np.float32]], pairs: int, group: int, seed: int) -> NDArray[np.int32]:
-    """A cluster for each of ``pairs`` pictures, (N,), by k-means: at most 1000, of 1.5 times ``group`` on the mean or more.
+    """A cluster for each of ``pairs`` pictures, (N,), by k-means: at most 1000, of 1.5 ``group`` on the mean or more.
 
     Args:
         look: histograms of the pictures of some pairs, (n,) → (n, D); it is asked for at most 20,000 at a time.
