@@ -28,7 +28,7 @@ from typing import Any
 
 import record
 
-STEPS = {50: 2000, 100: 2000, 200: 1200, 600: 400}
+STEPS = {50: 1000, 100: 1200, 200: 1000, 600: 400}
 """Steps by number of translated clips: few of them are gone through more often."""
 CORE = Path("models") / "semantic_core_model"
 BARS = {

@@ -26,7 +26,7 @@ from onsei.systems.translation.ground.alike import BINS, AlikeSampler, clusters,
 from onsei.systems.translation.ground.contrast import contrastive_loss
 from onsei.systems.translation.ground.data import Batch, augmented, padded
 from onsei.systems.translation.ground.encoder import FIRST, UnitEncoder
-from onsei.systems.translation.ground.learner import Grounding
+from onsei.systems.translation.ground.learner import Grounding, sums
 from onsei.systems.translation.ground.model import SemanticCore
 from onsei.systems.translation.ground.rows import check_fit, open_encoded, part_off, shared, units_of
 from onsei.systems.translation.images import built
@@ -178,6 +178,17 @@ def test_groups_are_of_one_cluster_and_change_from_epoch_to_epoch():
         assert all(len(set(part)) == 1 for part in cluster[order].reshape(-1, 8))
     groups = [{tuple(sorted(part)) for part in order.reshape(-1, 8)} for order in (one, other)]
     assert groups[0] != groups[1]
+
+
+def test_recall_is_counted_in_32_bits_whatever_the_networks_compute_in():
+    torch.manual_seed(0)
+    vectors, same = torch.nn.functional.normalize(torch.randn(40, 8), dim=-1), torch.eye(40, dtype=torch.bool)
+    pictures = torch.nn.functional.normalize(vectors + 0.5 * torch.randn(40, 8), dim=-1)
+    plain = sums(vectors, pictures, same)
+    assert 5 < plain["s2i_r1"][0] / 40 < 95
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = sums(vectors, pictures, same)
+    assert all((mixed[name] == value).all() for name, value in plain.items())
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 6])

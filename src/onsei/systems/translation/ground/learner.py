@@ -97,7 +97,7 @@ class Grounding:
 
 def sums(speech: Tensor, pictures: Tensor, same: Tensor) -> dict[str, Tensor]:
     """Recall at k in percent both ways, and their mean: (total, count) by name."""
-    similarity = (speech.float() @ pictures.float().T).cpu().numpy()
+    similarity = speech.float().cpu().numpy() @ pictures.float().cpu().numpy().T
     own = same.cpu().numpy()
     ways = {"s2i": retrieval(similarity, own), "i2s": retrieval(similarity.T, own.T)}
     size = len(similarity)
