@@ -18,6 +18,7 @@ _PAINT = {
     "purple": (130, 50, 160), "orange": (245, 130, 30), "black": (25, 25, 25), "white": (250, 250, 250),
     "pink": (250, 150, 190), "brown": (125, 75, 30), "turquoise": (60, 210, 200), "lime": (160, 225, 40),
     "navy": (15, 25, 100), "maroon": (110, 10, 40), "teal": (0, 105, 110), "lilac": (190, 140, 240),
+    "tan": (200, 160, 110), "mint": (170, 240, 190),
 }  # fmt: skip
 _RADIUS = 7.5
 """Half width of a shape, pixels, before it is made larger or smaller."""

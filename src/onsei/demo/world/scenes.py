@@ -12,6 +12,7 @@ SHAPES = (
 COLORS = (
     "red", "green", "blue", "yellow", "purple", "orange", "black", "white",
     "pink", "brown", "turquoise", "lime", "navy", "maroon", "teal", "lilac",
+    "tan", "mint",
 )  # fmt: skip
 RELATIONS = ("left of", "right of", "above", "below")
 COUNTS = (1, 2, 3)
