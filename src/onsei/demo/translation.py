@@ -27,7 +27,7 @@ from onsei.systems.translation.translator.inference import UnitTranslator
 from onsei.systems.translation.translator.picture import attention_figure
 from onsei.vision import images
 
-SIZES = Sizes(pairs=1500, parallel=200, val=60, test=100, captions=0, colors=8, shapes=8)
+SIZES = Sizes(pairs=1500, parallel=200, val=60, test=100, captions=0, colors=8)
 _HEARD = 8
 """Clips in the table."""
 _NEAREST = 5

@@ -7,7 +7,7 @@ import random
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice, product
+from itertools import islice
 from pathlib import Path
 
 from onsei.demo.synthesis import Clip, Utterance, speak
@@ -40,8 +40,6 @@ class Sizes:
     """Further pictures with English, about which nobody speaks."""
     colors: int = len(COLORS)
     """Colors that there are: the first so many."""
-    shapes: int = len(SHAPES)
-    """Shapes that there are, likewise."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +94,8 @@ def make_world(folder: Path, seed: int = 0, sizes: Sizes | None = None) -> World
 
 def _plan(seed: int, sizes: Sizes) -> dict[str, list[Scene]]:
     """Scenes of each set; no scene is in two."""
-    apart = held_out(seed, sizes.colors, sizes.shapes)
-    known = frozenset(product(COLORS[: sizes.colors], SHAPES[: sizes.shapes])) - apart
+    apart = held_out(seed, sizes.colors)
+    known = frozenset((color, shape) for color in COLORS[: sizes.colors] for shape in SHAPES) - apart
     stream = scenes(random.Random(f"{seed}/scenes"), known)
     plan = {"pairs": sizes.pairs, "val": sizes.val, "seen": sizes.test, "captions": sizes.captions}
     found = {name: list(islice(stream, count)) for name, count in plan.items()}
@@ -105,7 +103,7 @@ def _plan(seed: int, sizes: Sizes) -> dict[str, list[Scene]]:
 
 
 def _rows(folder: Path, seed: int, sizes: Sizes) -> dict[str, list[dict[str, object]]]:
-    language, plan = Language.drawn(seed, sizes.colors, sizes.shapes), _plan(seed, sizes)
+    language, plan = Language.drawn(seed, sizes.colors), _plan(seed, sizes)
     captions = _captions(folder, seed, plan.pop("captions"))
     utterances: list[Utterance] = []
     for name, part in plan.items():

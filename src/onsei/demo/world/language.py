@@ -22,9 +22,9 @@ class Language:
     """Stem by meaning: shapes, colors, ``two``, ``three`` and relations. One of a kind has no number."""
 
     @classmethod
-    def drawn(cls, seed: int = 0, colors: int = len(COLORS), shapes: int = len(SHAPES)) -> Language:
-        """The language of ``seed``, with words for the first ``colors`` colors and ``shapes`` shapes."""
-        meanings = (*SHAPES[:shapes], *COLORS[:colors], *_COUNTED, *RELATIONS)
+    def drawn(cls, seed: int = 0, colors: int = len(COLORS)) -> Language:
+        """The language of ``seed``, with words for the first ``colors`` colors."""
+        meanings = (*SHAPES, *COLORS[:colors], *_COUNTED, *RELATIONS)
         draw = random.Random(f"language/{seed}")
         chosen: list[str] = []
         while len(chosen) < len(meanings):

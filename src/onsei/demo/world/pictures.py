@@ -18,7 +18,7 @@ _PAINT = {
     "purple": (130, 50, 160), "orange": (245, 130, 30), "black": (25, 25, 25), "white": (250, 250, 250),
     "pink": (250, 150, 190), "brown": (125, 75, 30), "turquoise": (60, 210, 200), "lime": (160, 225, 40),
     "navy": (15, 25, 100), "maroon": (110, 10, 40), "teal": (0, 105, 110), "lilac": (190, 140, 240),
-    "tan": (200, 160, 110), "mint": (170, 240, 190),
+    "tan": (200, 160, 110), "mint": (170, 240, 190), "coral": (255, 110, 100), "violet": (120, 40, 255),
 }  # fmt: skip
 _RADIUS = 7.5
 """Half width of a shape, pixels, before it is made larger or smaller."""
@@ -83,11 +83,6 @@ def _shape(
         pen.ellipse((x - r / 2, y - r / 2, x + r / 2, y + r / 2), fill=ground)
     elif name == "square":
         pen.rectangle((x - 0.85 * r, y - 0.85 * r, x + 0.85 * r, y + 0.85 * r), fill=paint)
-    elif name == "frame":
-        pen.rectangle((x - 0.9 * r, y - 0.9 * r, x + 0.9 * r, y + 0.9 * r), fill=paint)
-        pen.rectangle((x - 0.4 * r, y - 0.4 * r, x + 0.4 * r, y + 0.4 * r), fill=ground)
-    elif name == "bar":
-        pen.rectangle((x - r, y - 0.35 * r, x + r, y + 0.35 * r), fill=paint)
     elif name == "cross":
         pen.rectangle((x - r, y - 0.32 * r, x + r, y + 0.32 * r), fill=paint)
         pen.rectangle((x - 0.32 * r, y - r, x + 0.32 * r, y + r), fill=paint)
@@ -111,18 +106,9 @@ def _heart() -> list[tuple[float, float]]:
     ]
 
 
-def _moon() -> list[tuple[float, float]]:
-    """Along the left of a circle, and back along that of a smaller one half a radius to its right."""
-    parts = ((1.0, 0.0, 0.915, 2 * math.pi - 0.915), (0.8, 0.5, 2 * math.pi - 1.433, 1.433))
-    turns = [(r, x, start + (end - start) * k / 15) for r, x, start, end in parts for k in range(16)]
-    return [(x + r * math.cos(turn), r * math.sin(turn)) for r, x, turn in turns]
-
-
 _OUTLINES: dict[str, list[tuple[float, float]]] = {
     "triangle": [(0.0, -1.0), (0.95, 0.8), (-0.95, 0.8)],
     "diamond": [(0.0, -1.0), (0.7, 0.0), (0.0, 1.0), (-0.7, 0.0)],
-    "hourglass": [(-0.8, -1.0), (0.8, -1.0), (-0.8, 1.0), (0.8, 1.0)],
     "star": _star(),
     "heart": _heart(),
-    "moon": _moon(),
 }
