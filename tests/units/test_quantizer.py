@@ -58,6 +58,17 @@ def test_a_projection_that_spreads_noise_learns_to_reconstruct(frames):
     assert float(layer(x).error.detach()) < 0.8 * before
 
 
+def test_codes_are_found_and_learn_in_32_bits_whatever_the_networks_compute_in(frames):
+    x = torch.from_numpy(frames)
+    plain, mixed = started(frames, decay=0.9), started(frames, decay=0.9)
+    units = plain(x).units
+    plain.learn(x, units)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert (mixed(x).units == units).all()
+        mixed.learn(x, units)
+    assert torch.equal(mixed.codebook, plain.codebook)
+
+
 def test_gradients_go_past_the_codes(frames):
     layer = started(frames)
     x = torch.from_numpy(frames[:50]).requires_grad_()

@@ -50,10 +50,11 @@ class KMeans:
         return self.nearest(features)[0]
 
     def nearest(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Nearest centroid of each frame, and the squared distance to it: (..., D) → (...) twice."""
+        """Nearest centroid of each frame, and the squared distance to it, in 32 bits: (..., D) → (...) twice."""
         flat = features.reshape(-1, features.shape[-1]).float()
         flat = torch.nn.functional.normalize(flat, dim=-1) if self.cosine else flat
-        found = [_nearest(part, self.centroids.to(flat.device)) for part in torch.split(flat, _CHUNK)]
+        with torch.autocast(flat.device.type, enabled=False):
+            found = [_nearest(part, self.centroids.to(flat.device)) for part in torch.split(flat, _CHUNK)]
         if not found:
             empty = features.new_zeros(features.shape[:-1])
             return empty.long(), empty

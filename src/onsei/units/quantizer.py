@@ -125,9 +125,10 @@ class VectorQuantizer(nn.Module):
         return (x - self.mean) / self.scale
 
     def projected(self, normal: Tensor) -> Tensor:
-        """Normalized frames (..., D) → (..., C), of length 1 where codes are compared by angle."""
-        x: Tensor = self.project(normal)
-        return normalize(x, dim=-1) if self.shape.cosine else x
+        """Normalized frames (..., D) → (..., C), of length 1 where codes are compared by angle; in 32 bits."""
+        with torch.autocast(normal.device.type, enabled=False):
+            x: Tensor = self.project(normal)
+            return normalize(x, dim=-1) if self.shape.cosine else x
 
     def nearest(self, projected: Tensor) -> Tensor:
         """The code of each projected frame, (..., C) → (...)."""
