@@ -13,7 +13,6 @@ scikit-learn's KMeans' time, at an inertia within 1 % of its.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 import warnings
@@ -31,7 +30,6 @@ from onsei.data.manifest import Manifest
 from onsei.units import kmeans
 from onsei.units.spectral import RATE, Spectral
 
-MBOSHI = record.ROOT.parent / "shared" / "data" / "mboshi_fr"
 BARS = {"speed": 3.0, "inertia": 1.01}
 
 
@@ -89,10 +87,8 @@ def main() -> int:
     results: dict[str, Any] = {"made": table(mixture(chosen.frames, chosen.dim), k)}
     if chosen.features:
         results["features"] = table(np.load(chosen.features), k)
-    elif (chosen.data / "train.jsonl").is_file():
-        results["mboshi_cepstra"] = table(cepstra(chosen.data), k)
     else:
-        print("real frames are not measured: name the folder of the Mboshi manifests by --data")
+        results["mboshi_cepstra"] = table(cepstra(chosen.data), k)
     held = {name: any(one["held"].values()) for name, one in results.items()}
     print("bars:", ", ".join(f"{name} {'held' if ok else 'MISSED'}" for name, ok in held.items()))
     record.write(chosen.json, {**results, "bars": BARS, "held": held})
@@ -136,13 +132,16 @@ def table(x: np.ndarray, k: int) -> dict[str, Any]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=os.environ.get("ONSEI_MBOSHI", MBOSHI))
+    parser.add_argument("--data", type=Path, default=record.MBOSHI)
     parser.add_argument("--frames", type=int, default=200_000)
     parser.add_argument("--dim", type=int, default=768)
     parser.add_argument("--clusters", type=int, default=512)
     parser.add_argument("--features", type=Path)
     parser.add_argument("--json", type=Path)
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    if not (chosen.features or chosen.data / "train.jsonl").is_file():
+        parser.error("name the folder of the Mboshi manifests by --data, or a file of real frames by --features")
+    return chosen
 
 
 if __name__ == "__main__":

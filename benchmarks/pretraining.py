@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import os
 import statistics
 import sys
 import time
@@ -37,7 +36,6 @@ from onsei.units.pretraining import masks, sample_negatives
 from onsei.units.spectral import RATE
 
 BAR = 1.3
-MBOSHI = record.ROOT.parent / "shared" / "data" / "mboshi_fr"
 
 
 def padded(rows: Manifest, size: int, longest: float, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -89,7 +87,7 @@ def main() -> int:
     parser.add_argument(
         "--data",
         type=Path,
-        default=os.environ.get("ONSEI_MBOSHI", record.ROOT.parent / "shared" / "data" / "mboshi_fr"),
+        default=record.MBOSHI,
     )
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--batch-size", type=int, default=8)

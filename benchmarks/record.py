@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+MBOSHI = Path(os.environ.get("ONSEI_MBOSHI", ROOT.parent / "shared" / "data" / "mboshi_fr"))
+"""Folder of the Mboshi manifests, train and dev.jsonl, unless a benchmark is told another."""
 
 
 def origin() -> dict[str, Any]:

@@ -27,7 +27,7 @@ TRAIN = (
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=record.ROOT.parent / "shared" / "data" / "mboshi_fr")
+    parser.add_argument("--data", type=Path, default=record.MBOSHI)
     parser.add_argument("--work", type=Path, default=Path("runs/translation-mboshi"))
     parser.add_argument("--json", type=Path)
     options, extra = parser.parse_known_args()

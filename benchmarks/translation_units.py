@@ -15,7 +15,6 @@ two cores.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 import time
@@ -42,7 +41,6 @@ from onsei.training.options import Training
 
 BARS = {"pnmi": 1.18, "pnmi_sounding": 1.15, "bitrate": 1.0, "minutes": 40.0}
 SEEDS = (0, 1, 2)
-MBOSHI = record.ROOT.parent / "shared" / "data" / "mboshi_fr"
 
 
 def without_tones(row: Row) -> Row:
@@ -100,7 +98,7 @@ def main() -> int:
     parser.add_argument(
         "--data",
         type=Path,
-        default=os.environ.get("ONSEI_MBOSHI", MBOSHI),
+        default=record.MBOSHI,
         help="folder of train and dev.jsonl",
     )
     parser.add_argument("--objective", choices=("contrastive", "masked-units"), default="masked-units")

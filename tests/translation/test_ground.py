@@ -1,6 +1,7 @@
 """Grounding: it learns what is said, a control does not, and what it made is opened again."""
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -67,6 +68,11 @@ def test_it_finds_pictures_and_shuffled_pairs_do_not(trained, corpus, tmp_path):
     control = ground(replace(options, train_manifest=wrong, output_dir=tmp_path / "control",
                              training=replace(CLOCK, epochs=8)))  # fmt: skip
     assert control.best < 0.75 * trained[1].best
+
+
+def test_it_learns_in_16_bits(trained, tmp_path):
+    result = ground(short(trained[2], tmp_path / "run", max_steps=2, precision="bf16"))
+    assert math.isfinite(result.best)
 
 
 def test_an_opened_core_gives_vectors_alone_as_together(trained, corpus):

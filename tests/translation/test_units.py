@@ -1,6 +1,7 @@
 """Units: found, measured, heard in any length of sound; what does not fit is refused."""
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -195,6 +196,11 @@ def test_the_quantizer_learns_while_the_units_stay_what_they_are(corpus, tmp_pat
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     errors = [line["val/error"] for line in lines if "val/error" in line]
     assert errors[-1] < errors[0] < 1
+
+
+def test_the_quantizer_learns_in_16_bits(corpus, tmp_path):
+    options = fitting(corpus, tmp_path / "run", units=Units(num_clusters=6))
+    assert math.isfinite(fit_units(replace(options, training=replace(QUIET, epochs=1, precision="bf16"))).best)
 
 
 def run_encode(*words):

@@ -50,11 +50,10 @@ class KMeans:
         return self.nearest(features)[0]
 
     def nearest(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Nearest centroid of each frame, and the squared distance to it, in 32 bits: (..., D) → (...) twice."""
+        """Nearest centroid of each frame, and the squared distance to it: (..., D) → (...) twice."""
         flat = features.reshape(-1, features.shape[-1]).float()
         flat = torch.nn.functional.normalize(flat, dim=-1) if self.cosine else flat
-        with torch.autocast(flat.device.type, enabled=False):
-            found = [_nearest(part, self.centroids.to(flat.device)) for part in torch.split(flat, _CHUNK)]
+        found = [_nearest(part, self.centroids.to(flat.device)) for part in torch.split(flat, _CHUNK)]
         if not found:
             empty = features.new_zeros(features.shape[:-1])
             return empty.long(), empty
@@ -285,7 +284,8 @@ def _step(centroids: Tensor, blocks: Callable[[], Iterator[Array]], cosine: bool
 
 
 def _nearest(frames: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
-    """Number of the nearest centroid, and squared distance: (n, D) → (n,) twice."""
-    scores = torch.addmm(centroids.square().sum(1), frames, centroids.T, beta=0.5, alpha=-1.0)
+    """Number of the nearest centroid, and squared distance: (n, D) → (n,) twice; in 32 bits, also under autocast."""
+    with torch.autocast(frames.device.type, enabled=False):
+        scores = torch.addmm(centroids.square().sum(1), frames, centroids.T, beta=0.5, alpha=-1.0)
     least, units = scores.min(1)
     return units, (2 * least + frames.square().sum(1)).clamp(min=0)
