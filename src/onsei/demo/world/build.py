@@ -36,7 +36,7 @@ class Sizes:
     """Further scenes of seen kinds and voices, to choose by."""
     test: int = 400
     """Scenes of each test."""
-    captions: int = 3000
+    captions: int = 10000
     """Further pictures with English, about which nobody speaks."""
     colors: int = len(COLORS)
     """Colors that there are: the first so many."""

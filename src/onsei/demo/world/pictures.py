@@ -19,6 +19,7 @@ _PAINT = {
     "pink": (250, 150, 190), "brown": (125, 75, 30), "turquoise": (60, 210, 200), "lime": (160, 225, 40),
     "navy": (15, 25, 100), "maroon": (110, 10, 40), "teal": (0, 105, 110), "lilac": (190, 140, 240),
     "tan": (200, 160, 110), "mint": (170, 240, 190), "coral": (255, 110, 100), "violet": (120, 40, 255),
+    "azure": (70, 160, 255), "gold": (200, 150, 0),
 }  # fmt: skip
 _RADIUS = 7.5
 """Half width of a shape, pixels, before it is made larger or smaller."""

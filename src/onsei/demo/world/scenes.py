@@ -10,7 +10,7 @@ SHAPES = ("circle", "square", "triangle", "star", "heart", "diamond", "cross", "
 COLORS = (
     "red", "green", "blue", "yellow", "purple", "orange", "black", "white",
     "pink", "brown", "turquoise", "lime", "navy", "maroon", "teal", "lilac",
-    "tan", "mint", "coral", "violet",
+    "tan", "mint", "coral", "violet", "azure", "gold",
 )  # fmt: skip
 RELATIONS = ("left of", "right of", "above", "below")
 COUNTS = (1, 2, 3)
