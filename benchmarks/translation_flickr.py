@@ -27,6 +27,7 @@ GROUND = (
     *("--embedding-dim", 64, "--units.width", 96, "--units.dropout", 0.3, "--image.width", 64, "--image.layers", 1),
     *("--image.dropout", 0.2, "--learning-rate", 1e-3, "--weight-decay", 0.1, "--batch-size", 64, "--substitute", 0.1),
     *("--augment.drop", 0.1, "--masks", 2, "--max-units", 600, "--epochs", 12, "--threads", 0),
+    *("--image.stem", "patches", "--alike", 0),
 )
 
 
