@@ -98,6 +98,9 @@ def test_a_world_may_have_fewer_colors(tmp_path):
         row["slots"]["color"].split() for name in ("parallel", "captions", "unseen") for row in rows(getattr(few, name))
     ]
     assert set(itertools.chain(*told)) == set(COLORS[:8])
+    for colors in (0, len(COLORS) + 1):
+        with pytest.raises(DataError, match=f"colors: {colors}"):
+            Sizes(colors=colors)
 
 
 def test_nothing_of_the_unseen_test_is_in_training(world):

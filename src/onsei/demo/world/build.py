@@ -41,6 +41,10 @@ class Sizes:
     colors: int = len(COLORS)
     """Colors that there are: the first so many."""
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.colors <= len(COLORS):
+            raise DataError(f"colors: {self.colors}, where a world has 1 to {len(COLORS)}", "give a number of those")
+
 
 @dataclass(frozen=True)
 class World:
