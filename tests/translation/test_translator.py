@@ -326,3 +326,33 @@ def test_slots_by_hand():
     slots = [{"color": "red blue", "relation": "left of"}, {"color": "blue blue", "relation": "above"}]
     hypotheses = ["a red ring is left of a blue star .", "two blue stars are left of a blue ring ."]
     assert slot_accuracy(hypotheses, slots) == {"color": 100.0, "relation": 50.0}
+
+
+def test_training_begins_with_a_translator_its_tokens_and_its_units(trained, core, corpus, tmp_path):
+    few = letters.write(tmp_path, "few", 12, seed=7, colors=4, shapes=3)  # with words that the base never saw
+    still = replace(OPTIONS.optimization, learning_rate=1e-9, grounded_rate=1e-9, weight_decay=0.0)
+    options = replace(short(OPTIONS, tmp_path / "t", max_steps=1), train_manifest=few, base=str(trained))
+    train(replace(options, optimization=still, units=replace(UNITS, width=64)))  # the base's own width counts
+    ours, theirs = (UnitTranslator.load(folder, "cpu") for folder in (tmp_path / "t", trained))
+    assert ours.tokens.files()["tokenizer.json"] == theirs.tokens.files()["tokenizer.json"]
+    for one, other in zip(ours.model.state_dict().values(), theirs.model.state_dict().values(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+    history = json.loads((tmp_path / "t" / "onsei.json").read_text())["history"]
+    assert history["finetuned_from"] == str(trained)
+    fresh = replace(options, base="", output_dir=tmp_path / "fresh")
+    train(fresh)
+    assert len(UnitTranslator.load(tmp_path / "fresh", "cpu").tokens) != len(ours.tokens)
+    tuned = replace(fresh.training, continue_from=str(trained), finetune=True)
+    train(replace(fresh, output_dir=tmp_path / "tuned", training=tuned))
+    again = replace(tuned, continue_from=str(tmp_path / "tuned"), finetune=False, max_steps=2)
+    train(replace(options, output_dir=tmp_path / "tuned", training=again))
+    assert UnitTranslator.load(tmp_path / "tuned", "cpu").tokens.inner.vocab == theirs.tokens.inner.vocab
+    with pytest.raises(ConfigError, match="two of them"):
+        train(replace(options, training=replace(tuned, continue_from="elsewhere"), output_dir=tmp_path / "u"))
+    with pytest.raises(ConfigError, match="a semantic core too"):
+        train(replace(options, semantic_model=core, output_dir=tmp_path / "u"))
+    with pytest.raises(ModelError, match="found a model of the stage ground"):
+        train(replace(options, base=str(core), output_dir=tmp_path / "u"))
+    other = letters.write(tmp_path, "other", 20, num_clusters=99)
+    with pytest.raises(DataError, match=f"the translator that training begins with has {letters.COUNT}"):
+        train(replace(options, train_manifest=other, output_dir=tmp_path / "u"))

@@ -55,6 +55,12 @@ SYSTEM = System(
             section="train",
         ),
         Verb(
+            "caption",
+            "pictures to words, for speech that has no translation",
+            f"{_HERE}.config:Caption",
+            f"{_HERE}.translator.captions:caption",
+        ),
+        Verb(
             "translate",
             "what speech means, in words",
             f"{_HERE}.config:Translate",

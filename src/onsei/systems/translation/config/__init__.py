@@ -1,6 +1,7 @@
 """Options of translation: one file a stage, and what a model is asked and answers."""
 
 from onsei.systems.translation.config.answer import Candidate, Request, Translation
+from onsei.systems.translation.config.caption import Caption
 from onsei.systems.translation.config.evaluate import Evaluate
 from onsei.systems.translation.config.ground import Ground
 from onsei.systems.translation.config.prepare import Prepare
@@ -14,6 +15,7 @@ from onsei.systems.translation.config.units import Encode, FitUnits
 
 __all__ = [
     "Candidate",
+    "Caption",
     "Encode",
     "Evaluate",
     "FitUnits",

@@ -43,7 +43,7 @@ class Tuning:
     learning_rate: Annotated[Positive, flag("--lr")] = 1e-3
     """Highest learning rate of what is new."""
     grounded_rate: Annotated[Positive, flag("--encoder-lr")] = 5e-4
-    """Highest learning rate of the unit encoder, where it comes from a semantic core."""
+    """Highest learning rate of the unit encoder, where it comes from a semantic core or from a translator."""
     pretrained_rate: Annotated[Positive, flag("--decoder-lr")] = 5e-5
     """Highest learning rate of a pretrained decoder."""
     acoustic_rate: Annotated[NonNegative, flag("--acoustic-lr")] = 0.0
@@ -115,6 +115,9 @@ class Train:
     translator's folder, so that it hears sound."""
     semantic_model: Annotated[Path | None, flag("--semantic-model-path")] = None
     """Semantic core (`ground`) that the unit encoder comes from; without one it begins with chance."""
+    base: str = ""
+    """Translator of speech that training begins with, by folder or Hub name: its encoder, its decoder and its tokens,
+    whose options are then its own; a semantic core is not needed. `--continue-from MODEL --finetune` says the same."""
     params_path: Path | None = None
     """`best_params.json` of a search, whose network options replace these."""
     num_clusters: NonNegativeInt = 0

@@ -25,8 +25,8 @@ from onsei.systems.translation.ground.core import STAGE as GROUND
 from onsei.systems.translation.ground.core import Core
 from onsei.systems.translation.ground.hearing import Hearing
 from onsei.systems.translation.ground.rows import about_of, units_of
-from onsei.systems.translation.translator.inference import STAGE as TRAIN
 from onsei.systems.translation.translator.inference import UnitTranslator
+from onsei.systems.translation.translator.saving import STAGE as TRAIN
 
 
 def evaluate(options: Evaluate) -> None:

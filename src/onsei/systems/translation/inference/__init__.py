@@ -14,7 +14,8 @@ from onsei.metrics.units import collapsed
 from onsei.systems.translation.acoustic.listener import Listener
 from onsei.systems.translation.config import Candidate, Request, Translation
 from onsei.systems.translation.ground.hearing import Hearing
-from onsei.systems.translation.translator.inference import STAGE, Sentence, UnitTranslator
+from onsei.systems.translation.translator.inference import Sentence, UnitTranslator
+from onsei.systems.translation.translator.saving import STAGE
 
 
 class Translator:

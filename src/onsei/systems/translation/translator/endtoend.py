@@ -25,12 +25,10 @@ from onsei.systems.translation.acoustic.listener import restored_model
 from onsei.systems.translation.acoustic.model import UnitModel
 from onsei.systems.translation.config.ground import UnitAugment
 from onsei.systems.translation.config.train import Train
-from onsei.systems.translation.ground.core import Core
 from onsei.systems.translation.ground.encoder import BLANK, FIRST
 from onsei.systems.translation.ground.hearing import WITHIN
 from onsei.systems.translation.ground.learner import decayed
-from onsei.systems.translation.stock import bart
-from onsei.systems.translation.translator.begin import begun, fitted
+from onsei.systems.translation.translator.begin import Beginning, begun, decoder_of, fitted
 from onsei.systems.translation.translator.data import Batch
 from onsei.systems.translation.translator.learner import checked, right
 from onsei.systems.translation.translator.learner import rates as rates_of
@@ -182,7 +180,7 @@ class WholeTranslating:
         return model
 
 
-def from_sound(options: Train, core: Core | None) -> Summary:
+def from_sound(options: Train, beginning: Beginning | None) -> Summary:
     """Train all parts from sounds; the folder holds the translator, and within it the acoustic model as it is then.
 
     Raises:
@@ -193,15 +191,17 @@ def from_sound(options: Train, core: Core | None) -> Summary:
         raise ConfigError("acoustic_rate: needs an acoustic model", "--acoustic-model-path DIR", ["acoustic_model"])
     acoustic = restored_model(store.open(place, system="translation"))
     acoustic.acoustic.thaw()
-    material = gathered(options, core)
-    options = fitted(options, core)
+    material = gathered(options, beginning)
+    options = fitted(options, beginning)
     torch.manual_seed(options.training.seed)
-    decoder = bart.made(options.decoder, texts(material.train.manifest))
-    about = dict(core.about if core is not None and core.about else material.train.about)
+    decoder = decoder_of(options, beginning, texts(material.train.manifest))
+    about = dict(beginning.about if beginning is not None and beginning.about else material.train.about)
     model = WholeTranslator(
-        acoustic, begun(options, material, core, decoder), collapse=bool(about.get("collapsed", True))
+        acoustic,
+        begun(options, material.count, beginning, decoder),
+        collapse=bool(about.get("collapsed", True)),
     )
-    learner = WholeTranslating(model, options, grounded=core is not None)
+    learner = WholeTranslating(model, options, grounded=beginning is not None)
     engine = Engine(options.training, folder, resolved=to_dict(options))
     train = material.train.manifest
 
@@ -222,7 +222,7 @@ def from_sound(options: Train, core: Core | None) -> Summary:
             model.translator,
             config_of(options, decoder, material.count, "units", known),
             decoder,
-            history,
+            {**history, **(beginning.history if beginning is not None else {})},
         )
 
     checking = None if material.val is None else batches(material.val.manifest, training=False)

@@ -28,8 +28,9 @@ from onsei.systems.translation.images import rebuilt
 from onsei.systems.translation.stock import bart
 from onsei.systems.translation.translator.learner import centered
 from onsei.systems.translation.translator.model import Pivoted, Translator
+from onsei.systems.translation.translator.saving import STAGE
+from onsei.vision.images import Transform
 
-STAGE = "train"
 _TOGETHER = 32
 
 
@@ -73,6 +74,7 @@ class UnitTranslator:
         folder: where it lies.
         device: where it computes.
         dtype: its number format.
+        transform: of the pictures that it can put into words; None where it learned from speech.
     """
 
     def __init__(
@@ -85,7 +87,9 @@ class UnitTranslator:
         folder: Path,
         device: torch.device,
         dtype: torch.dtype,
+        transform: Transform | None = None,
     ) -> None:
+        self.transform = transform
         self.model, self.dtype = suited(model, device, dtype)
         self.tokens, self.count, self.longest = tokens, count, longest
         self.config, self.folder, self.device = config, folder, device
@@ -109,7 +113,7 @@ class UnitTranslator:
             )
         try:
             found = bart.rebuilt(saved.config["decoder"], saved.path)
-            model = _network(saved, found)
+            model, transform = _network(saved, found)
             count, longest = int(saved.config["num_clusters"]), int(saved.config["longest"])
         except (KeyError, TypeError) as error:
             raise ModelError(
@@ -117,7 +121,7 @@ class UnitTranslator:
             ) from None
         bart.fill(model, saved.weights(), saved.path)
         at = pick_device(device)
-        return cls(model, found.tokens, count, longest, saved.config, saved.path, at, pick_dtype(dtype))
+        return cls(model, found.tokens, count, longest, saved.config, saved.path, at, pick_dtype(dtype), transform)
 
     def __call__(self, clips: Sequence[NDArray[np.int64]], *, beams: int = 4, n_best: int = 1) -> list[Written]:
         """Translate clips, given as their units, each as it would be alone.
@@ -157,6 +161,21 @@ class UnitTranslator:
         return states, mask
 
     @torch.inference_mode()
+    def described(self, pixels: Tensor, *, beams: int = 1) -> list[str]:
+        """What pictures show, in words; of a translator that learned from captions.
+
+        Args:
+            pixels: as its ``transform`` gives them, uint8 (B, 3, S, S).
+            beams: as of a call.
+        """
+        assert self.transform is not None
+        core, pivot = self._pivot()
+        vectors = core.image(self.transform.normalized(pixels.to(self.device)).to(self.dtype))
+        states, mask = pivot.read(centered(vectors, core.image_mean))
+        numbers, _ = bart.written(pivot.decoder, states, mask, beams=beams, count=1, longest=self.longest)
+        return self.tokens.decode(numbers)
+
+    @torch.inference_mode()
     def zeroed(self, clips: Sequence[NDArray[np.int64]]) -> list[str]:
         """What the decoder writes that is shown nothing: states of zero in the clips' number and length."""
         texts: list[str] = []
@@ -190,15 +209,15 @@ class UnitTranslator:
         return core, pivot
 
 
-def _network(saved: ModelFolder, found: bart.Found) -> nn.Module:
+def _network(saved: ModelFolder, found: bart.Found) -> tuple[nn.Module, Transform | None]:
     values, source = saved.config, f"{saved.path}/{store.MODEL_FILE}"
     units, count = from_dict(UnitNetwork, values["units"], source), int(values["num_clusters"])
     width = bart.width(found.model)
     if values["source"] == "units":
-        return Translator(UnitEncoder(count, units), found.model, width)
+        return Translator(UnitEncoder(count, units), found.model, width), None
     image, about = from_dict(ImageNetwork, values["image"], source), values["core"]
     size = int(about["embedding_dim"])
     seeing = rebuilt(image, size, about["seeing"])
     core = SemanticCore(count, size, units, from_dict(Contrast, about["contrast"], source), seeing.network)
     pivot = Pivoted(size, int(values["pivot"]["states"]), found.model, width)
-    return nn.ModuleDict({"pivot": pivot, "core": core})
+    return nn.ModuleDict({"pivot": pivot, "core": core}), seeing.transform

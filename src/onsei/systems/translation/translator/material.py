@@ -10,8 +10,8 @@ from onsei.data import manifest as manifests
 from onsei.data.manifest import Manifest
 from onsei.errors import ConfigError, DataError
 from onsei.systems.translation.config.train import Train
-from onsei.systems.translation.ground.core import Core
 from onsei.systems.translation.ground.rows import Encoded, check_fit, open_encoded, part_off, shared
+from onsei.systems.translation.translator.begin import Beginning
 from onsei.systems.translation.translator.parallel import with_units
 
 
@@ -25,11 +25,11 @@ class Material:
     """Number of units."""
 
 
-def gathered(options: Train, core: Core | None) -> Material:
+def gathered(options: Train, beginning: Beginning | None) -> Material:
     """The rows that ``options`` name, checked.
 
     Raises:
-        DataError, ConfigError: there are none, or they do not fit together or to the core.
+        DataError, ConfigError: there are none, or they do not fit together or to what training begins with.
     """
     if options.train_manifest is None or options.output_dir is None:
         raise ConfigError("train_manifest: required, but not given", "--train-manifest FILE", ["train_manifest"])
@@ -50,10 +50,11 @@ def gathered(options: Train, core: Core | None) -> Material:
                             "keep what is chosen by apart from what is learned from")  # fmt: skip
     elif options.val_share:
         encoded, val = part_off(encoded, options.val_share, options.output_dir, by="text", seed=options.training.seed)
-    count = core.count if core is not None else options.num_clusters or max(encoded.count, val.count if val else 0)
+    known = options.num_clusters or max(encoded.count, val.count if val else 0)
+    count = beginning.count if beginning is not None else known
     for part in (encoded, *([val] if val else [])):
-        check_fit(part, count, "the semantic core" if core is not None else "--num-clusters")
-        _check_origin(part, core)
+        check_fit(part, count, beginning.name if beginning is not None else "--num-clusters")
+        _check_origin(part, beginning)
     print(
         f"{len(encoded.manifest)} translated clips to learn from, {len(val.manifest) if val else 'none'} to choose by"
     )
@@ -83,11 +84,13 @@ def _first(encoded: Encoded, count: int, folder: Path) -> Encoded:
     return replace(encoded, manifest=Manifest.open(path), lengths=encoded.lengths[: len(rows)])
 
 
-def _check_origin(encoded: Encoded, core: Core | None) -> None:
-    """Refuse units of another acoustic model than the core's, where both are known."""
-    mine, theirs = encoded.about.get("fingerprint"), core.about.get("fingerprint") if core is not None else None
+def _check_origin(encoded: Encoded, beginning: Beginning | None) -> None:
+    """Refuse units of another acoustic model than those before, where both are known."""
+    if beginning is None:
+        return
+    mine, theirs = encoded.about.get("fingerprint"), beginning.about.get("fingerprint")
     if mine and theirs and mine != theirs:
         raise DataError(
-            f"{encoded.manifest.path}: units of another acoustic model than those that the semantic core learned from",
-            "encode these rows with the core's own acoustic model",
+            f"{encoded.manifest.path}: units of another acoustic model than those that {beginning.name} learned from",
+            "encode these rows with its own acoustic model",
         )

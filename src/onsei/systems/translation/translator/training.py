@@ -18,7 +18,7 @@ from onsei.hub import store
 from onsei.systems.translation.config.train import Train
 from onsei.systems.translation.ground.core import Core
 from onsei.systems.translation.stock import bart
-from onsei.systems.translation.translator.begin import begun, fitted
+from onsei.systems.translation.translator.begin import Beginning, begun, decoder_of, fitted, settled
 from onsei.systems.translation.translator.data import Preparation, Seen, pictures, source
 from onsei.systems.translation.translator.endtoend import from_sound
 from onsei.systems.translation.translator.learner import Pivoting, Translating
@@ -35,6 +35,7 @@ def train(options: Train) -> Summary:
     Raises:
         OnseiError: a fault in options, manifests or run folder; found before training starts.
     """
+    options = settled(options)
     output_dir = output_dir_of(options)
     if not options.training.continue_from:
         choose_start("", output_dir)
@@ -42,20 +43,24 @@ def train(options: Train) -> Summary:
     if options.pivot.captions is not None:
         if core is None:
             raise ConfigError("pivot.captions: needs a semantic core", "--semantic-model-path DIR", ["semantic_model"])
+        if options.base:
+            mend = "leave it out: a decoder of captions begins with chance"
+            raise ConfigError("base: of no use for captions alone", mend, ["base"])
         return _from_captions(options, core, options.pivot.captions)
+    beginning = Beginning.of(options, core)
     if options.optimization.acoustic_rate:
-        return from_sound(options, core)
-    return _from_speech(options, core)
+        return from_sound(options, beginning)
+    return _from_speech(options, beginning)
 
 
-def _from_speech(options: Train, core: Core | None) -> Summary:
+def _from_speech(options: Train, beginning: Beginning | None) -> Summary:
     output_dir = output_dir_of(options)
-    material = gathered(options, core)
-    options = fitted(options, core)
+    material = gathered(options, beginning)
+    options = fitted(options, beginning)
     torch.manual_seed(options.training.seed)
-    decoder = bart.made(options.decoder, texts(material.train.manifest))
-    model = begun(options, material, core, decoder)
-    learner = Translating(model, options, grounded=core is not None)
+    decoder = decoder_of(options, beginning, texts(material.train.manifest))
+    model = begun(options, material.count, beginning, decoder)
+    learner = Translating(model, options, grounded=beginning is not None)
     engine = Engine(options.training, output_dir, resolved=to_dict(options))
     longest, seed = options.decoder.longest, options.training.seed
     learning = Preparation(material.count, options.data.max_units, options.augment)
@@ -67,9 +72,10 @@ def _from_speech(options: Train, core: Core | None) -> Summary:
 
     def finish(folder: Path, history: Mapping[str, Any]) -> None:
         check_learned(learner.seen, len(material.train.manifest), material.train.manifest.path, folder, history)
-        about = dict(core.about if core is not None and core.about else material.train.about)
+        about = dict(beginning.about if beginning is not None and beginning.about else material.train.about)
         config = config_of(options, decoder, material.count, "units", about)
-        save(folder, options, model, config, decoder, history)
+        past = {**history, **(beginning.history if beginning is not None else {})}
+        save(folder, options, model, config, decoder, past)
 
     return engine.fit(learner, batches, checking, finish)
 
@@ -77,7 +83,7 @@ def _from_speech(options: Train, core: Core | None) -> Summary:
 def _from_captions(options: Train, core: Core, captions: Path) -> Summary:
     output_dir = output_dir_of(options)
     manifest = Manifest.open(captions)
-    options = fitted(options, core)
+    options = replace(options, units=core.units, image=core.image)
     torch.manual_seed(options.training.seed)
     decoder = bart.made(options.decoder, texts(manifest))
     width, hidden = bart.width(decoder.model), options.decoder.word_dropout
