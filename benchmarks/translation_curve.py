@@ -20,7 +20,11 @@ from matplotlib.figure import Figure
 from onsei.plots import style
 
 SIZES = (0, 50, 100, 200, 600)
-LINES = (("bleu_{}", "A, B and C", 0, "-"), ("bleu_{}_without_b", "without B (pictures)", 1, "-"))
+LINES = (
+    ("bleu_{}", "A, B and C", 0, "-"),
+    ("bleu_{}_core", "B without captions", 2, "-"),
+    ("bleu_{}_without_b", "without B (pictures)", 1, "-"),
+)
 CEPSTRA = (("bleu_{}", "A by cepstra, B and C", 0, ":"), ("bleu_{}_without_b", "cepstra, without B", 1, ":"))
 CONTROLS = (("bleu_shuffled", "600: each of another clip"), ("bleu_constant", "one sentence for all"))
 
