@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from onsei import cli
 from onsei.errors import ConfigError, DataError, ModelError
 from onsei.hub import weights
 from onsei.systems.translation.config import Evaluate, Ground, Train
@@ -347,8 +348,10 @@ def test_training_begins_with_a_translator_its_tokens_and_its_units(trained, cor
     again = replace(tuned, continue_from=str(tmp_path / "tuned"), finetune=False, max_steps=2)
     train(replace(options, output_dir=tmp_path / "tuned", training=again))
     assert UnitTranslator.load(tmp_path / "tuned", "cpu").tokens.inner.vocab == theirs.tokens.inner.vocab
-    with pytest.raises(ConfigError, match="two of them"):
-        train(replace(options, training=replace(tuned, continue_from="elsewhere"), output_dir=tmp_path / "u"))
+    lent = ["train", "--continue-from", str(tmp_path / "tuned"), "--finetune", "--output-dir", str(tmp_path / "twice")]
+    assert cli.main(["translation", *lent, "--device", "cpu", "--max-steps", "1"]) == 0  # options of a tuned run
+    history = json.loads((tmp_path / "twice" / "onsei.json").read_text())["history"]
+    assert history["finetuned_from"] == str(tmp_path / "tuned")
     with pytest.raises(ConfigError, match="a semantic core too"):
         train(replace(options, semantic_model=core, output_dir=tmp_path / "u"))
     with pytest.raises(ModelError, match="found a model of the stage ground"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from onsei.config import from_dict
@@ -33,6 +33,8 @@ class Beginning:
     """Number of units."""
     about: Mapping[str, Any]
     """What is known of the acoustic model that made the units it learned from."""
+    history: Mapping[str, str] = field(default_factory=dict)
+    """What the folder of what is trained tells of it."""
     longest: int = sys.maxsize
     """Most tokens that its decoder writes."""
     core: Core | None = None
@@ -51,13 +53,13 @@ class Beginning:
             if core is not None:
                 mend = "leave the core out: a translator holds its own encoder"
                 raise ConfigError("base: a translator, and a semantic core too", mend, ["semantic_model"])
-            return cls._of_translator(store.open(options.base, system="translation"))
+            return cls._of_translator(store.open(options.base, system="translation"), options.base)
         if core is None:
             return None
         return cls("the semantic core", core.units, core.image, core.count, core.about, core=core)
 
     @classmethod
-    def _of_translator(cls, saved: ModelFolder) -> Self:
+    def _of_translator(cls, saved: ModelFolder, asked: str) -> Self:
         source = f"{saved.path}/{store.MODEL_FILE}"
         if saved.stage != STAGE or saved.config.get("source") != "units":
             found = "a translator of pictures" if saved.stage == STAGE else f"a model of the stage {saved.stage}"
@@ -67,33 +69,25 @@ class Beginning:
             )
         values = saved.config
         try:
-            units, image = (from_dict(kind, values[name], source) for kind, name in _NETWORKS)
+            units = from_dict(UnitNetwork, values["units"], source)
+            image = from_dict(ImageNetwork, values["image"], source)
             count, longest, about = int(values["num_clusters"]), int(values["longest"]), values["acoustic"]
         except KeyError as error:
             raise ModelError(f"{source}: config lacks {error}", "copy the whole folder again") from None
-        return cls("the translator that training begins with", units, image, count, about, longest, translator=saved)
-
-    @property
-    def history(self) -> dict[str, str]:
-        """What the folder of what is trained tells of it."""
-        return {} if self.translator is None else {"finetuned_from": str(self.translator.path)}
-
-
-_NETWORKS: tuple[Any, ...] = ((UnitNetwork, "units"), (ImageNetwork, "image"))
+        name, history = "the translator that training begins with", {"finetuned_from": asked}
+        return cls(name, units, image, count, about, history, longest, translator=saved)
 
 
 def settled(options: Train) -> Train:
     """``options`` with the translator that a fine-tuning begins with as their base.
 
-    Raises:
-        ConfigError: two of them.
+    A finished run lends its options too; what it began with itself is of no matter then.
     """
     training = options.training
     if not (training.finetune and training.continue_from):
         return options
-    if options.base and options.base != training.continue_from:
-        raise ConfigError("base: two of them", "give --base, or --continue-from with --finetune", ["base"])
-    return replace(options, base=training.continue_from, training=replace(training, continue_from="", finetune=False))
+    fresh = replace(training, continue_from="", finetune=False)
+    return replace(options, base=training.continue_from, semantic_model=None, training=fresh)
 
 
 def decoder_of(options: Train, beginning: Beginning | None, texts: Iterable[str]) -> bart.Found:
