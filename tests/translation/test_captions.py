@@ -115,6 +115,6 @@ def test_what_cannot_be_done_is_said_before_anything_is_written(world, tmp_path)
         train(replace(few, base=str(folder / "pivot"), output_dir=tmp_path / "tuned"))
     assert not (tmp_path / "told").exists()
     blind = letters.write(folder, "blind", 3, image=None, text=None)
-    with pytest.raises(DataError, match=r"no row without a text has a picture that can be read: blind0000"):
+    with pytest.raises(DataError, match=r"no row without a text could be given words: blind0000"):
         caption(Caption(folder / "pivot", blind, tmp_path / "told"))
     assert not list((tmp_path / "told").iterdir())

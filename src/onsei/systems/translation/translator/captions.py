@@ -79,7 +79,8 @@ def _told(rows: Iterator[Row], count: Count, manifest: Manifest) -> Iterator[Row
     yield from rows
     if not count.written:
         first = f": {count.faults[0]}" if count.faults else ""
-        raise DataError(f"{manifest.path}: no row without a text has a picture that can be read{first}", "see its rows")
+        fault = f"{manifest.path}: no row without a text could be given words{first}"
+        raise DataError(fault, "name in `image`, beside the manifest or in full, pictures that can be read")
 
 
 def _rows(runner: UnitTranslator, manifest: Manifest, options: Caption, count: Count) -> Iterator[Row]:
