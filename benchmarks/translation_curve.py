@@ -21,11 +21,15 @@ from onsei.plots import style
 
 SIZES = (0, 50, 100, 200, 600)
 LINES = (
-    ("bleu_{}", "A, B and C", 0, "-"),
+    ("bleu_{}", "B (pictures), with captions of them", 0, "-"),
     ("bleu_{}_core", "B without captions", 2, "-"),
-    ("bleu_{}_without_b", "without B (pictures)", 1, "-"),
+    ("bleu_{}_without_b_equal_compute", "without B, for as long as B and C take", 3, "none"),
+    ("bleu_{}_without_b", "without B", 1, "-"),
 )
-CEPSTRA = (("bleu_{}", "A by cepstra, B and C", 0, ":"), ("bleu_{}_without_b", "cepstra, without B", 1, ":"))
+CEPSTRA = (
+    ("bleu_{}", "cepstra in place of A, with B", 0, ":"),
+    ("bleu_{}_without_b", "cepstra in place of A, without B", 1, ":"),
+)
 CONTROLS = (("bleu_shuffled", "600: each of another clip"), ("bleu_constant", "one sentence for all"))
 
 
@@ -45,7 +49,7 @@ def drawn(result: dict[str, Any]) -> Figure:
     axes.set_xticks(range(len(SIZES)), [str(size) for size in SIZES])
     style.dress(axes, x="translated clips", y="BLEU, kinds and voices never met")
     axes.set_ylim(0, 100)
-    axes.legend(loc="upper left", frameon=False)
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.11), frameon=False, fontsize=8)
     return figure
 
 
