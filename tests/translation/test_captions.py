@@ -113,6 +113,11 @@ def test_what_cannot_be_done_is_said_before_anything_is_written(world, tmp_path)
         caption(Caption(tmp_path / "speech", pairs, tmp_path / "told"))
     with pytest.raises(ModelError, match="found a translator of pictures"):
         train(replace(few, base=str(folder / "pivot"), output_dir=tmp_path / "tuned"))
+    seeing = replace(few, semantic_model=folder / "core", pivot=Pivot(captions=folder / "captions.jsonl"))
+    tuned = replace(few.training, continue_from=str(folder / "pivot"), finetune=True)
+    with pytest.raises(ConfigError, match="base: a translator of speech to begin with, and captions"):
+        train(replace(seeing, output_dir=tmp_path / "tuned", training=tuned))
+    assert not (tmp_path / "tuned").exists()
     assert not (tmp_path / "told").exists()
     blind = letters.write(folder, "blind", 3, image=None, text=None)
     with pytest.raises(DataError, match=r"no row without a text could be given words: blind0000"):

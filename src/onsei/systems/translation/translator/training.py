@@ -41,11 +41,11 @@ def train(options: Train) -> Summary:
         choose_start("", output_dir)
     core = None if options.semantic_model is None else Core.load(options.semantic_model, "cpu")
     if options.pivot.captions is not None:
+        if options.base:
+            fault = "base: a translator of speech to begin with, and captions that a decoder of pictures learns from"
+            raise ConfigError(fault, "leave one out: --base (or --finetune), or --pivot.captions", ["base"])
         if core is None:
             raise ConfigError("pivot.captions: needs a semantic core", "--semantic-model-path DIR", ["semantic_model"])
-        if options.base:
-            mend = "leave it out: a decoder of captions begins with chance"
-            raise ConfigError("base: of no use for captions alone", mend, ["base"])
         return _from_captions(options, core, options.pivot.captions)
     beginning = Beginning.of(options, core)
     if options.optimization.acoustic_rate:
