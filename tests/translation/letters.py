@@ -7,10 +7,34 @@ import random
 from onsei.demo.world.language import Language
 from onsei.demo.world.pictures import picture, save
 from onsei.demo.world.scenes import COLORS, SHAPES, caption, scenes
+from onsei.systems.translation.config import Train
+from onsei.systems.translation.config.ground import UnitAugment, UnitNetwork
+from onsei.systems.translation.config.train import Decoder, Parallel, Tuning
+from onsei.training.options import Training
 
 LANGUAGE = Language.drawn(0)
 PARTS = {part: number for number, part in enumerate((*LANGUAGE.stems.values(), "ni"))}
 COUNT = len(PARTS)
+CLOCK = Training(
+    epochs=24,
+    schedule="cosine",
+    warmup_steps=20,
+    max_norm=1.0,
+    device="cpu",
+    silent=True,
+    threads=1,
+    estimate_memory=False,
+)
+UNITS = UnitNetwork(width=32, heads=2, layers=0, convolutions=0, dropout=0.0)
+OPTIONS = Train(
+    units=UNITS,
+    decoder=Decoder(width=32, layers=1, heads=2, dropout=0.0, longest=40),
+    val_share=0.0,
+    augment=UnitAugment(0.0, 0.0),
+    data=Parallel(batch_size=15),
+    optimization=Tuning(learning_rate=5e-3, grounded_rate=1e-3, label_smoothing=0.0),
+    training=CLOCK,
+)
 
 
 def units_of(scene):

@@ -7,28 +7,15 @@ from dataclasses import replace
 import pytest
 
 from onsei.errors import ConfigError, DataError, ModelError
-from onsei.systems.translation.config import Caption, Evaluate, Ground, Train
-from onsei.systems.translation.config.ground import ImageNetwork, Pairs, UnitAugment, UnitNetwork
-from onsei.systems.translation.config.train import Decoder, Parallel, Pivot, Tuning
+from onsei.systems.translation.config import Caption, Evaluate, Ground
+from onsei.systems.translation.config.ground import ImageNetwork, Pairs
+from onsei.systems.translation.config.train import Pivot
 from onsei.systems.translation.evaluation import evaluate
 from onsei.systems.translation.ground.training import ground
 from onsei.systems.translation.translator.captions import caption
 from onsei.systems.translation.translator.training import train
-from onsei.training.options import Training
 from tests.translation import letters
-
-CLOCK = Training(
-    epochs=1, schedule="cosine", warmup_steps=20, max_norm=1.0, device="cpu", silent=True, threads=1,
-    estimate_memory=False,
-)  # fmt: skip
-OPTIONS = Train(
-    decoder=Decoder(width=32, layers=1, heads=2, dropout=0.0, longest=40),
-    val_share=0.0,
-    augment=UnitAugment(0.0, 0.0),
-    data=Parallel(batch_size=15),
-    optimization=Tuning(learning_rate=5e-3, grounded_rate=1e-3, label_smoothing=0.0),
-    training=CLOCK,
-)
+from tests.translation.letters import CLOCK, OPTIONS, UNITS
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +30,7 @@ def world(tmp_path_factory):
         train_manifest=pairs,
         output_dir=folder / "core",
         embedding_dim=32,
-        units=UnitNetwork(width=32, heads=2, layers=0, convolutions=0, dropout=0.0),
+        units=UNITS,
         image=ImageNetwork(width=16, heads=2, layers=1, stem="convolutions"),
         data=Pairs(batch_size=30),
     )

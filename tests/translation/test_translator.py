@@ -11,9 +11,9 @@ import torch
 from onsei import cli
 from onsei.errors import ConfigError, DataError, ModelError
 from onsei.hub import weights
-from onsei.systems.translation.config import Evaluate, Ground, Train
-from onsei.systems.translation.config.ground import ImageNetwork, Pairs, UnitAugment, UnitNetwork
-from onsei.systems.translation.config.train import Decoder, Parallel, Pivot, Tuning
+from onsei.systems.translation.config import Evaluate, Ground
+from onsei.systems.translation.config.ground import ImageNetwork, Pairs
+from onsei.systems.translation.config.train import Decoder, Pivot, Tuning
 from onsei.systems.translation.evaluation import evaluate
 from onsei.systems.translation.evaluation.slots import slot_accuracy
 from onsei.systems.translation.ground.core import Core
@@ -26,29 +26,8 @@ from onsei.systems.translation.translator.learner import Translating
 from onsei.systems.translation.translator.model import Pivoted, Translator, scores, translation_loss
 from onsei.systems.translation.translator.training import train
 from onsei.training.learner import Clock
-from onsei.training.options import Training
 from tests.translation import letters
-
-CLOCK = Training(
-    epochs=24,
-    schedule="cosine",
-    warmup_steps=20,
-    max_norm=1.0,
-    device="cpu",
-    silent=True,
-    threads=1,
-    estimate_memory=False,
-)
-UNITS = UnitNetwork(width=32, heads=2, layers=0, convolutions=0, dropout=0.0)
-OPTIONS = Train(
-    units=UNITS,
-    decoder=Decoder(width=32, layers=1, heads=2, dropout=0.0, longest=40),
-    val_share=0.0,
-    augment=UnitAugment(0.0, 0.0),
-    data=Parallel(batch_size=15),
-    optimization=Tuning(learning_rate=5e-3, grounded_rate=1e-3, label_smoothing=0.0),
-    training=CLOCK,
-)
+from tests.translation.letters import CLOCK, OPTIONS, UNITS
 
 
 @pytest.fixture(scope="module")

@@ -195,12 +195,9 @@ def from_sound(options: Train, beginning: Beginning | None) -> Summary:
     options = fitted(options, beginning)
     torch.manual_seed(options.training.seed)
     decoder = decoder_of(options, beginning, texts(material.train.manifest))
-    about = dict(beginning.about if beginning is not None and beginning.about else material.train.about)
-    model = WholeTranslator(
-        acoustic,
-        begun(options, material.count, beginning, decoder),
-        collapse=bool(about.get("collapsed", True)),
-    )
+    about = material.about
+    translator = begun(options, material.count, beginning, decoder)
+    model = WholeTranslator(acoustic, translator, collapse=bool(about.get("collapsed", True)))
     learner = WholeTranslating(model, options, grounded=beginning is not None)
     engine = Engine(options.training, folder, resolved=to_dict(options))
     train = material.train.manifest
@@ -222,7 +219,7 @@ def from_sound(options: Train, beginning: Beginning | None) -> Summary:
             model.translator,
             config_of(options, decoder, material.count, "units", known),
             decoder,
-            {**history, **(beginning.history if beginning is not None else {})},
+            {**history, **material.history},
         )
 
     checking = None if material.val is None else batches(material.val.manifest, training=False)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from onsei.data import manifest as manifests
 from onsei.data.manifest import Manifest
@@ -23,6 +24,10 @@ class Material:
     val: Encoded | None
     count: int
     """Number of units."""
+    about: dict[str, Any]
+    """What is known of the acoustic model that made them."""
+    history: Mapping[str, str]
+    """What the folder of what is trained tells of what it began with."""
 
 
 def gathered(options: Train, beginning: Beginning | None) -> Material:
@@ -58,7 +63,8 @@ def gathered(options: Train, beginning: Beginning | None) -> Material:
     print(
         f"{len(encoded.manifest)} translated clips to learn from, {len(val.manifest) if val else 'none'} to choose by"
     )
-    return Material(encoded, val, count)
+    about = dict(beginning.about if beginning is not None and beginning.about else encoded.about)
+    return Material(encoded, val, count, about, beginning.history if beginning is not None else {})
 
 
 def output_dir_of(options: Train) -> Path:

@@ -72,10 +72,8 @@ def _from_speech(options: Train, beginning: Beginning | None) -> Summary:
 
     def finish(folder: Path, history: Mapping[str, Any]) -> None:
         check_learned(learner.seen, len(material.train.manifest), material.train.manifest.path, folder, history)
-        about = dict(beginning.about if beginning is not None and beginning.about else material.train.about)
-        config = config_of(options, decoder, material.count, "units", about)
-        past = {**history, **(beginning.history if beginning is not None else {})}
-        save(folder, options, model, config, decoder, past)
+        config = config_of(options, decoder, material.count, "units", material.about)
+        save(folder, options, model, config, decoder, {**history, **material.history})
 
     return engine.fit(learner, batches, checking, finish)
 
